@@ -1,0 +1,1 @@
+"""The machinery behind the exercises; lessons use the names in ``course_utils.exercises``."""
