@@ -25,14 +25,15 @@
 # - **explain** what a neuron computes, as a sum, as a matrix product and as a line in the plane;
 # - **implement** a perceptron as an `nn.Module`, and Rosenblatt's learning rule from scratch;
 # - **predict** when the rule will stop, and after how many mistakes at most;
-# - **prove**, in three ways, that one neuron cannot compute XOR;
+# - **show**, in three ways, that one neuron cannot compute XOR (*exclusive or*: one or the other,
+#   but not both);
 # - **build and train** a small network that can, and see how its hidden layer does it.
 #
 # ## Before you start
 #
-# You need basic Python and vectors: a dot product, and the idea of a slope. If tensors are new to
-# you, read each shape comment, such as `# (N, D)`, as you go: N is the number of points, D the
-# number of inputs.
+# You need basic Python and vectors with their dot product; from section 6 on also the derivative,
+# the chain rule and the logarithm. If tensors are new to you, read each shape comment, such as
+# `# (N, D)`, as you go: N is the number of points, D the number of inputs.
 #
 # You can read this page without running anything. To get more out of it, run each cell with
 # Shift+Enter. Where it says *predict first*, replace the `...` by a letter before you run on: you
@@ -66,8 +67,9 @@ from course_utils.explore import perceptron as explorers
 # exercises and explorers. All of it is plain Python that you can open and read.
 #
 # `setup` fixes the random seed, so that you see the numbers that this page shows. `verify` is the
-# course's promise: it prints a ✓ with a claim if the claim holds in your kernel, right now, and
-# raises an error if it does not.
+# course's promise: it prints a ✓ with a claim if the claim holds in your kernel, the Python
+# process behind this page, and raises an error if it does not. A number behind ≈ may differ a
+# little on your machine; a `verify` nearby says by how much at most.
 
 # %% [markdown]
 # ## 1. A neuron, drawn twice
@@ -98,10 +100,10 @@ plt.show()
 # | cell body gathers signals | weighted sum | $z = \sum_i w_i x_i + b$ |
 # | spike or no spike | step activation | $\hat{y} \in \{0, 1\}$ |
 #
-# The analogy ends there. A real neuron sends spikes *in time*; the perceptron has no clock. Its
-# synapses mostly keep their sign (Dale's principle); a weight may cross zero during training. No
-# cell is known to learn by the backpropagation that trains section 7. And a single dendrite of a
-# human neuron can already compute XOR (Gidon et al., *Science* 367, 2020), which, as you will
+# The analogy ends there. A real neuron sends spikes *in time*; the perceptron has no clock. A
+# real synapse mostly keeps its sign (Dale's principle); a weight may cross zero during training.
+# No cell is known to learn by the backpropagation that trains section 7. And a single dendrite of
+# a human neuron can already compute XOR (Gidon et al., *Science* 367, 2020), which, as you will
 # see, a perceptron cannot. So read "neuron" from now on as the name of a formula.
 
 # %% [markdown]
@@ -316,8 +318,9 @@ after = points @ (7 * normal) + 7 * offset > 0
 verify("7w and 7b give the same answers as w and b", torch.equal(before, after))
 
 # %% [markdown]
-# So the length of **w** means nothing to a perceptron. Keep that in mind: in section 6, where the
-# answer becomes a probability, the length will mean *certainty*.
+# So as long as $b$ grows along, the length of **w** means nothing to a perceptron's answers. Keep
+# that in mind: in section 6, where the answer becomes a probability, the length will mean
+# *certainty*.
 
 # %% [markdown]
 # ## 4. Learning from mistakes
@@ -438,12 +441,12 @@ explorers.learning_rule()
 # %% [markdown]
 # ### How many mistakes can it make?
 #
-# **Does the rule always stop?** Novikoff (1962) proved that it does whenever some line separates
-# the data, and gave a bound. Append a constant 1 to each point, so that the bias is one more
-# weight: $\tilde{\mathbf{x}} = (\mathbf{x}, 1)$. Let $R$ be the largest length
-# $\lVert\tilde{\mathbf{x}}\rVert$, and let some unit vector $\mathbf{u}$ separate the data with
-# *margin* γ, that is $s\,\mathbf{u}\cdot\tilde{\mathbf{x}} \ge \gamma > 0$ for all points, with
-# $s = \pm 1$ for the two classes. Then
+# **Does the rule always stop?** Novikoff (1962) proved that, started from zero weights, it does
+# whenever some line separates the data, and gave a bound. Append a constant 1 to each point, so
+# that the bias is one more weight: $\tilde{\mathbf{x}} = (\mathbf{x}, 1)$. Let $R$ be the largest
+# length $\lVert\tilde{\mathbf{x}}\rVert$, and let some unit vector $\mathbf{u}$ separate the data
+# with *margin* γ, that is $s\,\mathbf{u}\cdot\tilde{\mathbf{x}} \ge \gamma > 0$ for all points,
+# with $s = \pm 1$ for the two classes. Then
 #
 # $$
 # \text{number of mistakes} \;\le\; \left(\frac{R}{\gamma}\right)^2 .
@@ -543,7 +546,7 @@ missing = {(0, 1, 1, 0), (1, 0, 0, 1)}  # XOR and its opposite
 verify("14 gates are found", len(found) == 14)
 verify("only XOR and XNOR are missing", not (found & missing))
 verify("no neuron on the grid gets more than 3 of 4 XOR cases", right.max() == 3)
-exercises.gates_guess.reveal("c", "only XOR and XNOR are out of reach.")
+exercises.gates_guess.reveal("c", "Only XOR and XNOR are out of reach.")
 
 # %% [markdown]
 # A grid proves nothing about the weights between its points, so here is the argument for all of
@@ -575,13 +578,15 @@ verify("and it still makes mistakes", again[2][-1] > 0)
 
 # %% [markdown]
 # After nine passes and after ten it stands at the very same weights, with four mistakes in
-# between: it is going round in circles.
+# between: it is going round in circles. That is a third argument: by Novikoff's theorem the rule
+# would stop if any line separated the cases. It never stops, so there is none.
 
 # %% [markdown]
 # ### Exercise 01.4: XOR from NAND neurons
 #
 # One neuron cannot, but several can. Write `xor_from_nand(x1, x2, nand)` using only calls of the
-# neuron `nand(a, b)`. Every digital computer could be built from this one part.
+# neuron `nand(a, b)`, which takes and returns float tensors of shape (N,). Every digital computer
+# could be built from this one part.
 
 
 # %% tags=["exercise"]
@@ -595,10 +600,13 @@ exercises.nand_xor.check(xor_from_nand)
 # %% [markdown]
 # ## 6. Why the step must go
 #
-# **Could gradient descent train the perceptron?** It needs the derivative of the answer with
-# respect to the weights. The step is flat everywhere and jumps at one place, so its derivative is
-# zero wherever it exists: it never says in which direction to move. PyTorch says so in its own
-# way. A comparison such as `z > 0` has no derivative, and cuts the graph.
+# **Could gradient descent train the perceptron?** *Gradient descent* changes each weight a little
+# in the direction in which a *loss*, a measure of badness, falls. It needs the derivative of the
+# answer with respect to the weights. The step is flat everywhere and jumps at one place, so its
+# derivative is zero wherever it exists: it never says in which direction to move. PyTorch says so
+# in its own way. While it computes, PyTorch notes which result came from which, so that its
+# *autograd* can walk back and apply the chain rule. A comparison such as `z > 0` has no
+# derivative, and cuts this trail.
 
 # %%
 neuron = Perceptron(2)
@@ -684,7 +692,7 @@ def train_logistic(X, y, lr, steps):
 
 # %% [markdown]
 # This loop is often presented as "the perceptron learning algorithm". It is not: it uses no step,
-# it looks at all points at once, and it never stops. Both differences show on the AND gate.
+# it looks at all points at once, and it never stops. The AND gate shows what that means.
 
 # %%
 X, y = data.gate("AND")
@@ -701,33 +709,33 @@ verify("Rosenblatt's rule learns AND in fewer than 12 passes and stops", len(mis
 verify("the logistic weights keep growing", late.weight.norm() > 1.5 * early.weight.norm())
 
 # %% [markdown]
-# With the often-printed settings, a rate of 0.1 and 100 steps, the gate is not learned at all;
-# ten times as many steps do it. After that nothing is wrong any more, and yet the weights go on
-# growing: a longer **w** makes the sigmoid steeper and the loss a little smaller, for ever. The
-# length that meant nothing to the step now means certainty.
+# With the often-printed settings, a rate of 0.1 and 100 steps, one of the four cases is still
+# wrong; ten times as many steps do it. After that nothing is wrong any more, and yet the weights
+# go on growing: a longer **w** makes the sigmoid steeper and the loss a little smaller, for ever.
+# The length that meant nothing to the step now means certainty.
 
 # %% [markdown]
 # ### What the probability adds
 #
 # Certainty is worth something only if it is honest. On data that overlap, no line is perfect, and
-# Rosenblatt's rule would never settle. Logistic regression does. Here are 2,000 points of two
-# overlapping classes; we ask whether the neuron's probabilities mean what they say: of all points
-# to which it gives about 70 %, do 70 % belong to class 1?
+# Rosenblatt's rule would never settle. Logistic regression does. Train on 2,000 points of two
+# overlapping classes, draw 2,000 new ones, and ask whether the neuron's probabilities mean what
+# they say: of all points to which it gives about 70 %, do 70 % belong to class 1?
 
 # %%
 X, y = data.blobs(n=2000, separation=1.5, noise=1.0, seed=1)
 model = train_logistic(X, y, lr=0.5, steps=500)
+X_new, y_new = data.blobs(n=2000, separation=1.5, noise=1.0, seed=2)  # not seen in training
 with torch.no_grad():
-    p = torch.sigmoid(model(X).squeeze(1))  # (2000,)
+    p = torch.sigmoid(model(X_new).squeeze(1))  # (2000,)
 bins = (p * 5).long().clamp(max=4)  # five bins of width 0.2
 said = torch.stack([p[bins == k].mean() for k in range(5)])
-happened = torch.stack([y[bins == k].mean() for k in range(5)])
+happened = torch.stack([y_new[bins == k].mean() for k in range(5)])
 
 # %% [markdown]
-# The first cell trained on all points and sorted them into five groups by their probability, 0 to
-# 0.2, 0.2 to 0.4 and so on. For each group it noted the mean probability, what the neuron *said*,
-# and the share of class 1, what *happened*. If the two agree, the probabilities are called
-# *calibrated*.
+# The first cell sorted the new points into five groups by their probability, 0 to 0.2, 0.2 to 0.4
+# and so on. For each group it noted the mean probability, what the neuron *said*, and the share
+# of class 1, what *happened*. If the two agree, the probabilities are called *calibrated*.
 
 # %%
 fig, (left, right) = plt.subplots(1, 2, figsize=(9.5, 3.9))
@@ -881,8 +889,8 @@ ax.set(xlabel="x₁", ylabel="x₂", title="a 2-4-1 network, trained", xticks=[0
 plt.show()
 
 # %% [markdown]
-# The plane cut by the trained network: the two cases of class 1 lie on one side of a curved
-# boundary and the two of class 0 on the other, which no straight line could do.
+# The plane cut by the trained network: class 0 lies in a band between two curved boundaries, and
+# class 1 on both sides of it, which no single line could do.
 
 # %% [markdown]
 # ### Does it always work?
@@ -926,7 +934,7 @@ class ManyNetworks(nn.Module):
 
 # %%
 def learn_xor(hidden, activation, copies=200, steps=2000):
-    """Train many networks on XOR: final loss (S,), and which got all four cases right (S,)."""
+    """Train many networks on XOR: final losses (S,), which are all right (S,), the networks."""
     torch.manual_seed(0)
     networks = ManyNetworks(copies, hidden, activation)
     optimizer = torch.optim.SGD(networks.parameters(), lr=0.5)
@@ -938,7 +946,7 @@ def learn_xor(hidden, activation, copies=200, steps=2000):
         losses.mean(dim=1).sum().backward()  # a sum: each copy gets its own gradient
         optimizer.step()
     solved = ((logits > 0).float() == targets).all(dim=1)
-    return losses.mean(dim=1).detach(), solved
+    return losses.mean(dim=1).detach(), solved, networks
 
 
 # %% [markdown]
@@ -951,10 +959,11 @@ results = {
     for name, activation in {"ReLU": torch.relu, "tanh": torch.tanh}.items()
     for width in widths
 }
-share = {key: 100 * solved.float().mean().item() for key, (_, solved) in results.items()}
+share = {key: 100 * solved.float().mean().item() for key, (_, solved, _) in results.items()}
 
 # %%
-exercises.hidden_guess.reveal("d", "most of them get stuck.")
+exercises.hidden_guess.reveal("d", "Most of them get stuck.")
+print(f"2-2-1 with ReLU: ≈{2 * share['ReLU', 2]:.0f} of 200")
 verify("2-2-1 with ReLU: 10 to 35 % of the starts succeed", 10 < share["ReLU", 2] < 35)
 verify("2-4-1 with ReLU: 50 to 85 %", 50 < share["ReLU", 4] < 85)
 verify("2-16-1 with ReLU: at least 95 %", share["ReLU", 16] >= 95)
@@ -980,7 +989,7 @@ plt.show()
 # neurons.
 
 # %%
-losses, solved = results["ReLU", 2]
+losses, solved, networks = results["ReLU", 2]
 ln2 = torch.tensor(2.0).log().item()
 one_third = torch.tensor([1 / 3, 2 / 3])
 plateaus = {
@@ -1003,9 +1012,26 @@ plt.show()
 # The final losses form four spikes and almost nothing between: zero, and three values that can be
 # computed on paper. A ReLU neuron that answers 0 for some of the inputs *merges* them: the output
 # then gives them all one and the same probability. Merge one case of each class and the best
-# guess for them is ½, at a loss of ln 2 each; merge three and it is ⅓ or ⅔; if both neurons are
-# silent everywhere, all four merge. A silent neuron has slope zero, so nothing pulls the network
-# out again. Lesson 3.2 calls these units *dead*, and 3.4 chooses better initial weights.
+# guess for them is ½, at a loss of ln 2 each; merge three and it is ⅓ or ⅔.
+#
+# The spike at ln 2 has two causes. A neuron can be *silent*: 0 for all four cases, with slope
+# zero, so that nothing pulls it back. Or it can be active for all four; then it never bends, and
+# is only *linear*. You know from section 5 what a linear function can do for XOR: its best answer
+# is ½, everywhere. Count them.
+
+# %%
+h = torch.relu(X @ networks.w1 + networks.b1).detach()  # (200, 4, 2)
+silent, linear = (h == 0).all(dim=1), (h > 0).all(dim=1)  # (200, 2) each
+flat = (losses - ln2).abs() < 0.02
+both_silent = int((silent.all(dim=1) & flat).sum())
+print(f"≈{flat.sum()} networks end at ln 2; in ≈{both_silent} of them both neurons are silent")
+useless = (silent | linear)[flat].all(dim=1).float().mean()
+verify("at ln 2 at least 90 % have nothing but silent and linear neurons", useless >= 0.9)
+
+# %% [markdown]
+# So much of the bad luck is not death but straightness: a ReLU helps only if its bend lies among
+# the data. Lesson 3.2 looks at silent units, there called *dead*, and 3.4 chooses better initial
+# weights.
 
 # %%
 final = torch.tensor(list(plateaus.values()))
@@ -1098,12 +1124,12 @@ plt.show()
 
 # %% [markdown]
 # Test accuracy after each pass, median and full range over five seeds: the single neuron levels
-# off at about 87 %, the network climbs to about 95 %. One neuron does far better than chance,
-# because many digits can be told by a few telling pixels; the rest needs the hidden layer.
+# off at about 87 %, the network climbs to about 95 %. One neuron does far better than chance; the
+# rest needs the hidden layer.
 
 # %%
 one, many = (accuracies[:, -1] for accuracies in runs.values())  # (5,), (5,)
-exercises.parity_guess.reveal("c", f"measured: ≈{one.median():.0f} %.")
+exercises.parity_guess.reveal("c", f"Measured: ≈{one.median():.0f} %.")
 print(f"median of 5 seeds: one neuron ≈{one.median():.1f} %, network ≈{many.median():.1f} %")
 verify("one neuron reaches 84 to 90 %", 84 < one.median() < 90)
 verify("the network reaches at least 92 %", many.median() > 92)
@@ -1129,8 +1155,8 @@ plt.show()
 
 # %% [markdown]
 # The 784 weights of the neuron in the places of their pixels: ink on red pixels speaks for odd,
-# ink on blue ones for even. The picture must serve 0, 2, 4, 6 and 8 all at once, and that is its
-# limit: one template for each class.
+# ink on blue ones for even. This one picture must serve 1, 3, 5, 7 and 9 all at once, and its
+# negative the even digits: that is the limit of a single neuron.
 
 # %% [markdown]
 # ## Common mistakes
@@ -1155,9 +1181,10 @@ verify("floats cure it", Perceptron(2)(integers.float()).shape == (2,))
 # %% [markdown]
 # ### Setting weights through `.data`
 #
-# **Symptom:** an error about shapes, far from the line that caused it. `.data = …` replaces the
-# tensor without any check. The module below still says that it takes two inputs, but it now has
-# three weights. `copy_` inside `no_grad`, as in `set_weights`, refuses the wrong shape.
+# **Symptom:** an error about shapes when the model is called, far from the line that caused it.
+# `.data = …` replaces the tensor without any check. The module below still says that it takes two
+# inputs, but it now has three weights. `copy_` inside `no_grad`, as in `set_weights`, refuses the
+# wrong shape.
 
 # %%
 neuron = Perceptron(2)
@@ -1211,7 +1238,7 @@ verify("its parameters can", len(pickle.dumps(neuron.state_dict())) > 0)
 # %% [markdown]
 # ### The sigmoid twice
 #
-# **Symptom:** the loss stops falling early, and no learning rate helps. If the model already ends
+# **Symptom:** the loss stops falling early, whatever the learning rate. If the model already ends
 # in a sigmoid and the loss applies another, nothing fails. But a probability between 0 and 1,
 # read as a logit, can never be surer than σ(1) ≈ 0.73 or less sure than σ(0) = 0.5, so the loss
 # cannot fall below a floor. For XOR, with as many zeros as ones:
@@ -1249,8 +1276,8 @@ verify("the same answers as logits of ±20 cost nothing", criterion(40 * best - 
 #    overlapping blobs: is it steadier than the last weights?
 # 3. Replace "odd or even" by "contains a closed loop" (0, 6, 8, 9). Predict the gap between one
 #    neuron and the network, then measure it.
-# 4. Find a data set of ten points on which the rule needs more than half of its bound. (Hint:
-#    points of very different lengths.)
+# 4. Find a data set of ten points on which the rule (Hint: points of equal length, nearly at
+#    right angles to each other.)
 #
 # **Reading.** F. Rosenblatt, "The perceptron", *Psychological Review* 65 (1958). A. Novikoff, "On
 # convergence proofs for perceptrons" (1962). M. Minsky and S. Papert, *Perceptrons* (MIT Press,

@@ -145,7 +145,8 @@ plt.show()
 # %% [markdown]
 # A sine and two chains of straight pieces: three ReLU units follow it roughly, twelve so closely
 # that the curves nearly coincide. *Non-linearity* means no more than this: the units may bend, so
-# their sum can follow a curve. Any function with a bend would do. The rest of the lesson is about
+# their sum can follow a curve. Any bend would do, as long as it is not that of a polynomial
+# (Leshno et al., 1993): a sum of parabolas is only a parabola. The rest of the lesson is about
 # which bends are good for *learning*, and that is a question about slopes.
 
 # %% [markdown]
@@ -261,10 +262,10 @@ slope["mish"] = mish_slope
 # %% [markdown]
 # ### Are they right?
 #
-# Never trust a formula that you have typed. Three independent checks, in float64: the values
-# against PyTorch's; the slopes against autograd; and autograd against *finite differences*,
+# Never trust a formula that you have typed. A chain of three checks, in float64: your values
+# against PyTorch's; your slopes against autograd's; and autograd's against *finite differences*,
 # (f(x+h) − f(x−h)) / 2h, which is what `gradcheck` computes. It knows nothing about derivatives,
-# so it cannot make the same mistake as you. The points of the grid avoid the kinks at 0 and ±3,
+# so it cannot share a mistake with either. The points of the grid avoid the kinks at 0 and ±3,
 # where no derivative exists.
 
 # %%
@@ -281,7 +282,8 @@ for name in activations.ELEMENTWISE:
 # %% [markdown]
 # All eleven agree, and they stay within the ranges that the table states. At the kink itself
 # there is no slope to compute, and PyTorch has to pick something: for ReLU it says 0. In practice
-# a pre-activation is hardly ever exactly 0, unless all inputs or all weights of the unit are 0.
+# a pre-activation is hardly ever exactly 0, unless the bias is 0 and all inputs or all weights
+# are 0, too.
 
 # %%
 kink = torch.zeros(1, requires_grad=True)
@@ -312,7 +314,7 @@ plt.show()
 # %% [markdown]
 # In the upper row the three families, in the lower row their slopes: the S-shapes lose their
 # slope on both sides, the hinges and the smooth ones keep a slope near 1 on the right. Every
-# function keeps its color and line style for the whole lesson.
+# function keeps its color and line style in all figures with lines.
 #
 # The lower row matters more than the upper one, because *the slope is what backpropagation
 # multiplies by*. Where it is 0, a unit still computes, but it no longer learns, and nothing
@@ -324,12 +326,13 @@ explorers.shapes()
 # %% [markdown]
 # One activation and its slope side by side, with a point that you move along both; where the
 # slope is nearly zero, the background is gray. Try three things. Find the input where tanh
-# becomes gray. Set ELU's α to 2: which edge appears in the slope? Give LeakyReLU the parameter 1:
+# becomes gray. Set ELU's α to 2: which jump appears in the slope? Give LeakyReLU the parameter 1:
 # why is it useless now?
 
 # %% [markdown]
 # Four facts from the lower row are worth remembering, so here they are, checked: how steep the
-# S-shapes get, how soon tanh is flat, and which functions can even *amplify* a gradient a little.
+# S-shapes get, how soon tanh is flat, and that some smooth functions even *amplify* a gradient a
+# little (SELU and Hardswish, as the figure shows, do it more).
 
 # %%
 peaks = {name: slope[name](torch.linspace(-6, 6, 1201)).max().item() for name in slope}
@@ -402,8 +405,10 @@ exercises.leaky_exercise.check(leaky_relu)
 # Draw each weight with variance $g^2/\text{fan-in}$, where fan-in is the number of inputs. If all
 # inputs $z$ are standard normal, the next pre-activation is a sum of fan-in terms, each of
 # variance $g^2\,\mathbb{E}[f(z)^2]/\text{fan-in}$, so together $g^2\,\mathbb{E}[f(z)^2]$. The
-# **matched gain** g makes that 1, so that signals keep their size going forward. Going back, the
-# same counting gives the factor by which each layer multiplies the gradient's norm:
+# **matched gain** g makes that 1, so that signals keep their size going forward. Going back, each
+# unit collects from *fan-out* units, those that it feeds. In a network of equally wide layers
+# that is the same number; and if the gradient that arrives is independent of the slopes, the same
+# counting gives the factor by which each layer multiplies the gradient's norm:
 #
 # $$
 # r = g \sqrt{\mathbb{E}\bigl[f'(z)^2\bigr]}, \qquad g = \frac{1}{\sqrt{\mathbb{E}[f(z)^2]}} .
@@ -493,8 +498,9 @@ plt.show()
 
 # %% [markdown]
 # The gradient at each layer of a 20-layer network, on a log axis, with a band from the smallest
-# to the largest of five random networks: tanh, ReLU and GELU stay near 1, sigmoid falls along a
-# straight line to about 10⁻⁸. The straight line is the factor r = 0.39, nineteen times over.
+# to the largest of five random networks: tanh, ReLU and GELU stay between about 1 and 5, sigmoid
+# falls along a straight line to about 10⁻⁸. The straight line is the factor r = 0.39, nineteen
+# times over.
 #
 # Why do matched weights not repair it? Sigmoid's outputs lie around ½, so $\mathbb{E}[f^2]$ is
 # mostly the square of a constant that carries no information. It uses up the budget: the gain
@@ -517,9 +523,9 @@ explorers.depth_and_gradient()
 # %% [markdown]
 # The gradient that reaches each layer, for six activations, from 1 to 30 layers and with three
 # kinds of weights: with matched weights only sigmoid and softplus fall. Start at 5 layers:
-# sigmoid loses "only" a factor of about 50 there, and the shallow networks of the 1980s could
-# live with that. Then go to 20, and switch to PyTorch's default weights: now the question is only
-# who fades fastest. Softplus shares sigmoid's problem, because its outputs are all positive.
+# sigmoid loses "only" a factor of about 50 there. Then go to 20, and switch to PyTorch's default
+# weights: now the question is only who fades fastest. Softplus shares sigmoid's problem: a large
+# constant part in its outputs, and slopes too small to make up for the gain that this costs.
 
 # %% [markdown]
 # ## 4. Dead units
@@ -531,8 +537,7 @@ explorers.depth_and_gradient()
 # met this in lesson 3.1, where silent neurons stopped XOR from being learned.
 #
 # Now on digits, real ones: 3,500 to train on and 1,000 to test, as rows of 784 pixels between 0
-# and
-# 1. They come with the course, from the MNIST collection.
+# and one. They come with the course, from the MNIST collection.
 
 # %%
 digits = data.mnist_5k()
@@ -605,8 +610,8 @@ verify("lr 0.1 kills fewer than 5 %", max(dead[0.1, seed] for seed in range(3)) 
 verify("lr 2 kills more than 60 %", min(dead[2.0, seed] for seed in range(3)) > 0.6)
 
 # %% [markdown]
-# Nothing warned you. The loss of the second network is not infinite, the code does not crash;
-# nearly all of its units simply no longer take part.
+# Nothing warned you. The code did not crash; nearly all units of the second network simply no
+# longer take part.
 #
 # **Cause 2: a very negative bias.** Start all hidden biases at −5, and no image lifts any unit
 # above zero. This is an artificial experiment, but a clean one: all units are dead from the
@@ -625,9 +630,10 @@ verify("LeakyReLU and ELU: it is not", min(gradients["leaky_relu"], gradients["e
 
 # %% [markdown]
 # LeakyReLU passes a hundredth of the gradient on the left, ELU passes eˣ, less than a hundredth
-# at −5. Is so little of any use? That depends on the optimizer. Adam divides each gradient by its
-# typical size, so a steady small gradient moves the weights as fast as a steady large one. Give
-# each of the three activations four epochs of Adam to recover, with three seeds:
+# at −5. Is so little of any use? That depends on the optimizer. *Adam*, the subject of lesson
+# 3.9, divides each gradient by its typical size, so a steady small gradient moves the weights as
+# fast as a steady large one. Give each of the three activations four epochs of Adam to recover,
+# with three seeds:
 
 # %%
 recovered = {}
@@ -652,7 +658,7 @@ verify("but not with plain SGD at 0.1: a hundredth is too little", test_accuracy
 # So LeakyReLU does not *prevent* negative units; it keeps a way back, and how fast the unit
 # returns depends on the optimizer. The cures, in the order in which to try them:
 #
-# 1. a smaller learning rate, which is the usual cause;
+# 1. a smaller learning rate, the first cause above;
 # 2. biases that start at 0 or near it, which PyTorch's defaults do;
 # 3. weights suited to ReLU (lesson 3.4), or normalization (3.8);
 # 4. an activation with a slope on the left.
@@ -865,10 +871,9 @@ gaps = [accuracy["logits", seed] - accuracy["softmax", seed] for seed in range(3
 verify("softmax twice costs more than 15 points of accuracy, for every seed", min(gaps) > 0.15)
 
 # %% [markdown]
-# Same network, same data, same budget; one line too many. Adam, which rescales small gradients,
-# hides much of the damage to the accuracy, and keeps the floor: so watch for a loss that stops
-# near 1.46. Ending in `LogSoftmax` is harmless, because log-softmax of log-probabilities changes
-# nothing, and it is what `NLLLoss` needs.
+# Same network, same data, same budget; one line too many. The floor does not depend on the
+# optimizer: watch for a loss that stops near 1.46. Ending in `LogSoftmax` is harmless, because
+# log-softmax of log-probabilities changes nothing, and it is what `NLLLoss` needs.
 
 # %%
 logits = torch.randn(4, 10, generator=generator, dtype=torch.float64)
@@ -1123,8 +1128,9 @@ for name in ("relu", "leaky_relu"):
 # ## 7. Which one? Measure it
 #
 # **Does the choice matter on real data?** Take one architecture, eight activations, five seeds
-# each, the same budget: three epochs of Adam at a learning rate of 0.003 on 3,500 digits. To be
-# honest about it: this one rate was used for all and tuned for none.
+# each, the same budget: three epochs of Adam (an optimizer that adapts its steps, lesson 3.9) at
+# a learning rate of 0.003 on 3,500 digits. To be honest about it: this one rate was used for all
+# and tuned for none.
 #
 # Why five seeds? Two runs of the *same* network with different initial weights can differ by a
 # point, and deep ones by several. A difference between activations that is smaller than the
@@ -1195,8 +1201,8 @@ def accuracy_of_five(activation, depth, lr=3e-3, **options):
 # ### One hidden layer
 #
 # **Predict first.** One hidden layer of 64 units. How far apart are the best and the worst of the
-# eight, in test accuracy? Sigmoid, with its small slopes, is among them, and so is Mish, proposed
-# in 2020 as an improvement on ReLU and Swish.
+# eight, in test accuracy? Sigmoid, with its small slopes, is among them, and so is Mish (Misra,
+# 2019), proposed as an improvement on ReLU and Swish.
 
 # %%
 guess = ...  # "a": less than 4 points, "b": 4 to 20 points, "c": more than 20
@@ -1241,13 +1247,15 @@ plt.show()
 # %% [markdown]
 # Test accuracy of eight activations, each a bar from the worst to the best of five networks; the
 # dotted line is guessing. On the left all eight nearly coincide. On the right sigmoid has
-# collapsed towards guessing, and the bars of the other seven overlap or lie close together.
-# Whoever ranks *them* from one seed ranks luck.
+# collapsed towards guessing. The other seven lie close together, and most of their bars overlap,
+# so a ranking of *those* from one seed ranks luck. Not all: here every tanh network is ahead of
+# every ReLU network. But that holds for this depth, this rate and these default weights, which
+# suit ReLU badly (lesson 3.4).
 #
-# Was it only the learning rate? Try two more for sigmoid. Then apply what section 3 suggests:
-# larger initial weights, here four times Xavier's, and a *standardization* of each unit's
-# pre-activations over the batch, which removes the constant part and keeps the inputs where the
-# slope is. (That is the core of batch normalization, lesson 3.8.)
+# Was it only the learning rate? Try two more for sigmoid. Then apply what section 3 suggests: in
+# one run larger initial weights, four times Xavier's; in another a *standardization* of each
+# unit's pre-activations over the batch, which removes the constant part and keeps the inputs
+# where the slope is. (That is the core of batch normalization, lesson 3.8.)
 
 # %%
 sigmoid = activations.get("sigmoid")
@@ -1265,14 +1273,15 @@ verify("standardized pre-activations do too", standardized.min() > 0.7)
 # initial weights and the normalization share one task, to keep the gradient alive. Rules of thumb
 # that survive these experiments:
 #
-# - **Hidden layers:** start with ReLU. In a transformer use what the paper used, mostly GELU or
-#   SiLU (but `nn.TransformerEncoderLayer` defaults to ReLU). In an RNN or LSTM stay with tanh and
-#   sigmoid. If units die, see section 4.
+# - **Hidden layers:** start with ReLU. In a transformer follow the model that you build on, often
+#   GELU or SiLU (but `nn.TransformerEncoderLayer` defaults to ReLU). In an RNN or LSTM stay with
+#   tanh and sigmoid. If units die, see section 4.
 # - **Output:** choose by what the output *means*. Class scores: nothing, and CrossEntropyLoss. A
 #   yes or no: nothing, and BCEWithLogitsLoss. Positive: softplus. Bounded: tanh. Any number:
 #   nothing.
-# - **Do not tune it first.** In this section, depth, learning rate and initial weights moved the
-#   accuracy far more than the choice among seven reasonable activations.
+# - **Do not tune it first.** In this section larger initial weights, or standardization, moved
+#   the sigmoid networks from near guessing to over 60 %; the choice among the other seven moved
+#   the accuracy by a few points.
 #
 # Two of these defaults can be looked up in PyTorch itself:
 
@@ -1310,9 +1319,9 @@ exercises.output_choice.check(outputs)
 #
 # ### A NaN that nobody wrote
 #
-# Here is ELU as you would write it from the formula. Its values are right for every input, and no
-# test of its values will ever find anything. Then somebody forgets to divide the pixels by 255,
-# another classic, and two harmless mistakes meet.
+# Here is ELU as you would write it from the formula. On the grid below its values are right to
+# six digits, and a test of values finds nothing. Then somebody forgets to divide the pixels by
+# 255, another classic, and two harmless mistakes meet.
 
 
 # %%
@@ -1403,7 +1412,7 @@ verify("WhereELU: the slope at 100 is nan", bool(trap[2].isnan()))
 verify("F.elu: it is 1", cure[2] == 1)
 
 # %% [markdown]
-# ### Exercise 02.6: an ELU that survives
+# ### Exercise 02.6: an ELU that survives large inputs
 #
 # Write `elu(x, alpha=1.0)`: x where x > 0, α(eˣ − 1) elsewhere. The gradient must be right for
 # every finite input, also for x = 1000. Try to do it without looking back at section 2.

@@ -79,6 +79,8 @@ leaky_exercise = FunctionExercise(
         Probe("default slope", lambda: _learning(torch.tensor([-2.0, -0.5, 0.5, 3.0]))),
         Probe("slope 0.2", lambda: (_learning(torch.tensor([-2.0, 4.0])), 0.2)),
         Probe("slope 2", lambda: (_learning(torch.tensor([-1.0, 1.5])), 2.0)),
+        Probe("slope 0", lambda: (_learning(torch.tensor([-1.0, 1.5])), 0.0)),
+        Probe("slope -0.5", lambda: (_learning(torch.tensor([-1.0, 1.5])), -0.5)),
         Probe("a batch in float64", lambda: (torch.linspace(-3, 3, 12).double().view(3, 4), 0.1)),
         Probe("no elements", lambda: (torch.zeros(0, 3), 0.1)),
     ),
@@ -203,11 +205,12 @@ softmax_exercise = FunctionExercise(
     ),
     solution=stable_softmax,
     alternatives=(_softmax_logsumexp, _softmax_max_method, _softmax_native),
-    gradient=True,
     rtol=1e-4,  # at a thousand, float32 carries the logits to 6e-5 only
     probes=(
         Probe("one row", lambda: torch.tensor([1.0, 2.0, 3.0])),
-        Probe("a batch", lambda: _learning(torch.tensor([[0.0, 1.0, -1.0], [2.0, 0.5, 0.0]]))),
+        Probe("a batch", lambda: torch.tensor([[0.0, 1.0, -1.0], [2.0, 0.5, 0.0]])),
+        Probe("the first logit far below", lambda: torch.tensor([[0.0, 1000.0]])),
+        Probe("float64", lambda: torch.tensor([[0.5, -1.5]], dtype=torch.float64)),
         Probe("logits of a thousand", lambda: torch.tensor([[1000.0, 1001.0, 999.0]])),
         Probe("rows far apart", lambda: torch.tensor([[500.0, 501.0], [-500.0, -499.0]])),
         Probe("one very large logit", lambda: torch.tensor([[300.0, 0.0, 0.0, 0.0]])),
@@ -223,13 +226,13 @@ softmax_exercise = FunctionExercise(
         Misconception(
             "one maximum for the whole batch",
             _softmax_global_max,
-            "You subtract one maximum from all rows. In a row far below it every exponential is "
-            "0, and 0/0 is nan. Each row needs its own: `amax(dim=-1, keepdim=True)`.",
+            "In a row far below the number that you subtract every exponential is 0, and 0/0 is "
+            "nan. Each row needs its own largest logit: `amax(dim=-1, keepdim=True)`.",
         ),
         Misconception(
             "subtracts the mean",
             _softmax_mean,
-            "Any shift keeps the probabilities, but the mean does not prevent overflow: a logit "
+            "Any shift keeps the probabilities, but this one does not prevent overflow: a logit "
             "far above it still explodes. After subtracting the maximum none is above 0.",
         ),
         Misconception(
@@ -330,6 +333,8 @@ def _one_layer_classifier():
 
 def _observe_classifier(build) -> dict[str, object]:
     """What a classifier does with weights of our choice: shapes, bend, the loss it can reach."""
+    if isinstance(build, nn.Module):
+        raise TypeError("pass the function build_classifier itself, not a network that it made")
     model = build()
     X = torch.rand(20, 784, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
@@ -340,14 +345,14 @@ def _observe_classifier(build) -> dict[str, object]:
         midpoint = (out + model(-X)) / 2
         center = model(torch.zeros_like(X))
         for p in model.parameters():
-            p.mul_(40.0)
+            p.mul_(1000.0)
         sure = model(X)
     return {
-        "the parameters' shapes": sorted(tuple(p.shape) for p in model.parameters()),
-        "the output's shape": tuple(out.shape),
+        "the parameters' shapes": str(sorted(tuple(p.shape) for p in model.parameters())),
+        "the output's shape": str(tuple(out.shape)),
         "whether the network bends": bool((midpoint - center).abs().max() > 1e-4),
         "whether the loss can reach 0": bool(F.cross_entropy(sure, sure.argmax(-1)) < 0.01),
-        "softmax of the output": out.softmax(-1),
+        "the probabilities, for weights of our choice": out.softmax(-1),
     }
 
 
@@ -477,6 +482,8 @@ swish_exercise = FunctionExercise(
     probes=(
         Probe("β = 1", lambda: torch.tensor([-3.0, -1.0, 0.0, 1.0, 3.0])),
         Probe("β = 2", lambda: (torch.tensor([-1.0, 0.5, 1.0]), 2.0)),
+        Probe("β = 0", lambda: (torch.tensor([-1.0, 2.0]), 0.0)),
+        Probe("β = -1", lambda: (torch.tensor([-1.0, 2.0]), -1.0)),
         Probe("far from zero", lambda: (torch.tensor([-100.0, -30.0, 30.0, 100.0]), 0.5)),
         Probe("float64", lambda: torch.linspace(-4, 4, 9, dtype=torch.float64).view(3, 3)),
         Probe("no elements", lambda: torch.zeros(0, 2)),
@@ -643,7 +650,6 @@ elu_exercise = FunctionExercise(
         Probe("alpha 2", lambda: (_learning(torch.tensor([-1.0, 1.0])), 2.0)),
         Probe("large inputs", lambda: _learning(torch.tensor([-1000.0, 89.0, 1000.0]))),
         Probe("float64, alpha 0.5", lambda: (torch.linspace(-2, 2, 6).double().view(2, 3), 0.5)),
-        Probe("no elements", lambda: torch.zeros(0)),
     ),
     misconceptions=(
         Misconception(
@@ -667,13 +673,13 @@ elu_exercise = FunctionExercise(
         Misconception(
             "alpha on both sides",
             _elu_everywhere,
-            "Alpha scales the positive side as well. Only the negative side has an alpha.",
+            "You scale the positive side by alpha as well. Only the negative side has an alpha.",
         ),
         Misconception(
             "alpha in the exponent",
             _elu_inside,
-            "Alpha belongs in front, not in the exponent: alpha · (e^x - 1) approaches -alpha far "
-            "to the left, while e^(alpha·x) - 1 always approaches -1.",
+            "The alpha belongs in front, not in the exponent: alpha · (e^x - 1) approaches -alpha "
+            "far to the left, while e^(alpha·x) - 1 always approaches -1.",
         ),
         Misconception(
             "minus 1 outside",

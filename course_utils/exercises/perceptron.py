@@ -177,6 +177,9 @@ predict_batch = FunctionExercise(
         Probe("four points in three dimensions", _rows),
         Probe("two points exactly on the line", _gate_rows),
         Probe("one point", lambda: (torch.ones(1, 2), torch.ones(2), torch.tensor(-0.5))),
+        Probe(
+            "just above the line", lambda: (torch.ones(1, 1), torch.ones(1), torch.tensor(-0.9999))
+        ),
         Probe("an empty batch", lambda: (torch.zeros(0, 2), torch.ones(2), torch.tensor(0.5))),
     ),
     misconceptions=(
@@ -210,7 +213,7 @@ predict_batch = FunctionExercise(
         Misconception(
             "sign instead of step",
             _predict_sign,
-            "Torch.sign answers -1, 0 or +1. This neuron answers 0 or 1.",
+            "With torch.sign the neuron answers -1, 0 or +1. This one answers 0 or 1.",
         ),
     ),
     hints=(
@@ -308,6 +311,9 @@ update_rule = FunctionExercise(
         Probe("said 1, should say 0", _example([1.0, 0.5], 0.25, [2.0, -1.0], 0.0)),
         Probe("right: said 1", _example([1.0, 1.0], -0.5, [1.0, 0.5], 1.0)),
         Probe("right: said 0", _example([1.0, 1.0], -0.5, [0.25, 0.125], 0.0)),
+        Probe("on the line, should say 0", _example([0.0, 0.0], 0.0, [1.0, 2.0], 0.0)),
+        Probe("a small z, should say 0", _example([0.125, 0.0], 0.0, [1.0, 2.0], 0.0)),
+        Probe("a small z, right", _example([0.25, 0.0], 0.125, [1.0, 2.0], 1.0)),
         Probe("five inputs", _example([0.5] * 5, -1.0, [1.0, 0.0, 2.0, 0.0, 1.0], 0.0)),
     ),
     misconceptions=(
@@ -320,8 +326,8 @@ update_rule = FunctionExercise(
         Misconception(
             "forgets the bias",
             _update_no_bias,
-            "W is right, but b never moves. The bias is a weight whose input is always 1: it gets "
-            "the error itself.",
+            "The weights are right, but b does not get the error. The bias is a weight whose input "
+            "is always 1: b becomes b + error, with the error from before the update.",
         ),
         Misconception(
             "Hebb's rule",
@@ -409,17 +415,27 @@ def _xor_inverted(x1, x2, nand):
 
 
 def _count_nands(answer, x1: Tensor, x2: Tensor) -> dict[str, object]:
-    """Run ``answer`` with a NAND neuron that counts its calls."""
-    calls = 0
+    """Run ``answer`` with a NAND neuron that remembers what went in and what came out."""
+    signals = [x1, x2]
+    foreign = 0
 
     def nand(a, b):
-        nonlocal calls
-        calls += 1
-        inputs = torch.stack([torch.as_tensor(a, dtype=torch.float32), torch.as_tensor(b)], dim=-1)
-        return (inputs @ torch.tensor([-1.0, -1.0]) + 1.5 > 0).float()
+        nonlocal foreign
+        foreign += sum(not _is_signal(value, signals) for value in (a, b))
+        pair = torch.broadcast_tensors(*(torch.as_tensor(v, dtype=torch.float32) for v in (a, b)))
+        signals.append((torch.stack(pair, dim=-1) @ torch.tensor([-1.0, -1.0]) + 1.5 > 0).float())
+        return signals[-1]
 
     output = answer(x1, x2, nand)
-    return {"output": output, "uses the NAND neuron": calls > 0}
+    pure = foreign == 0 and any(output is signal for signal in signals[2:])
+    return {"output": output, "made by nand calls only": pure}
+
+
+def _is_signal(value: object, signals: list[Tensor]) -> bool:
+    """Whether a value is an input, the output of a neuron, or a constant."""
+    if not isinstance(value, Tensor) or any(value is signal for signal in signals):
+        return True
+    return bool((value == value.flatten()[0]).all())
 
 
 nand_xor = FunctionExercise(
@@ -428,7 +444,7 @@ nand_xor = FunctionExercise(
     statement=(
         "One neuron cannot compute XOR, but a few can. Write `xor_from_nand(x1, x2, nand)` with "
         "calls of the given NAND neuron only: `nand(a, b)` takes two float tensors of shape (N,) "
-        "and returns one. Four calls are enough; any number is accepted."
+        "and returns one; no other arithmetic. Four calls are enough; any number is accepted."
     ),
     solution=xor_from_nand,
     alternatives=(_xor_five_gates, _xor_or_and),
@@ -444,8 +460,8 @@ nand_xor = FunctionExercise(
         Misconception(
             "no neuron used",
             _xor_plain_python,
-            "The answers are right, but no NAND neuron was called. The point is to build XOR from "
-            "neurons, so use only `nand(a, b)`.",
+            "The answers are right, but they do not come out of NAND neurons alone. Give `nand` "
+            "only x1, x2, or what another call returned, and return what a call returned.",
         ),
         Misconception(
             "that is AND",
@@ -483,7 +499,7 @@ nand_xor = FunctionExercise(
 
 two_rules = ChoiceExercise(
     id="01.5",
-    title="Why is training with BCE not the perceptron rule?",
+    title="Two ways to learn",
     question=(
         "On separable data both end with a separating line. Which statement is true of the loop "
         "with BCEWithLogitsLoss, and false of Rosenblatt's rule?"
@@ -498,7 +514,7 @@ two_rules = ChoiceExercise(
     reasons={
         "a": "That describes Rosenblatt's rule: its error y - step(z) is 0 for a right answer.",
         "b": (
-            "The error y - σ(z) is never exactly 0, so each step still lengthens w: the loss can "
+            "On paper y - σ(z) is 0 for no finite z, so each step still lengthens w: the loss can "
             "always be lowered a little by being more certain."
         ),
         "c": "BCEWithLogitsLoss takes targets between 0 and 1, as floats.",

@@ -220,3 +220,13 @@ def test_torchs_own_not_implemented_error_is_an_error(capsys):
     verdict = said(capsys, predict_exercise(misconceptions=()), NoForward())
     assert verdict.status is Status.RAISED
     assert "NotImplementedError" in verdict.message
+
+
+def forgets_float(X, w, b):
+    return -(X @ w + b > 0)  # torch has no minus for bools, and says NotImplementedError
+
+
+def test_a_not_implemented_operation_of_torch_is_no_stub():
+    verdict = predict_exercise.check(forgets_float)
+    assert verdict.status is Status.RAISED
+    assert "return -(X @ w + b > 0)" in verdict.message

@@ -335,7 +335,7 @@ def test_predictions(capsys):
 def test_a_prediction_that_is_no_option(capsys):
     predicted = prediction()
     predicted.commit("x")
-    assert "'x' is not one. Answer with one of the letters a, b" in capsys.readouterr().out
+    assert "'x' is not one of them. Answer with one of the letters a, b" in capsys.readouterr().out
     with pytest.raises(ValueError, match="not an option"):
         predicted.reveal("x")
     predicted.question()

@@ -35,7 +35,8 @@ def letters_of(answer: Any, options: Iterable[str], most: int | None = None) -> 
     lower = {letter.lower(): letter for letter in known}
     unknown = [part for clean, part in given.items() if clean not in lower]
     if unknown or not given:
-        raise AnswerError(f"{text.show(unknown[0] if unknown else answer)} is not one. {wanted}")
+        refused = text.show(unknown[0] if unknown else answer)
+        raise AnswerError(f"{refused} is not one of them. {wanted}")
     if most is not None and len(given) > most:
         raise AnswerError(f"Choose one letter only. {wanted}")
     return tuple(letter for letter in known if letter.lower() in given)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dis
 import functools
 import inspect
 import linecache
@@ -82,11 +83,18 @@ def raised_at(
 
 
 def raised_in_own_code(error: BaseException, own: set[str]) -> bool:
-    """Whether the learner's own line raised ``error`` itself, not something it called."""
+    """Whether a ``raise`` of the learner's own made ``error``, not something that it called.
+
+    A compiled function, such as torch's, has no frame: the learner's line is the last one then,
+    too. So it counts only if the step that failed there is a ``raise``.
+    """
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
-    return trace is not None and _is_own(trace.tb_frame.f_code.co_filename, own)
+    if trace is None or not _is_own(trace.tb_frame.f_code.co_filename, own):
+        return False
+    step = trace.tb_frame.f_code.co_code[trace.tb_lasti]
+    return dis.opname[step] == "RAISE_VARARGS"
 
 
 def loop_at(frames: list[tuple[Any, int]], own: set[str]) -> Line | None:

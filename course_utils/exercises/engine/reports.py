@@ -80,6 +80,9 @@ def _raised(case: Case) -> Words:
     head = f"your code raised {type(error).__name__}."
     if isinstance(error, RecursionError):
         what = "RecursionError: the function calls itself without end"
+    if "leaf Variable" in message:  # torch's words for x += 1 on an input that takes a gradient
+        head = "your code changes its input in place, which belongs to the caller."
+        what = "Work on a copy, for example x.clone(), or compute a new tensor."
     return head, what, f"at {line}", *_input(case)
 
 
