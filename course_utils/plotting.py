@@ -559,8 +559,9 @@ def layer_histograms(
             heights = 0.85 * heights / heights.max()
         ax.stairs(heights + base, edges, baseline=base, fill=True, color=color, alpha=0.55)
         ax.stairs(heights + base, edges, baseline=base, color=color, linewidth=1.0)
-        style = {"ha": "right", "va": "bottom", "fontsize": 10}
-        ax.annotate(note(record), (1.0, base + 0.12), xycoords=ax.get_yaxis_transform(), **style)
+        style = {"ha": "right", "va": "center", "fontsize": 10}
+        style["bbox"] = {"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 1}
+        ax.annotate(note(record), (0.99, base + 0.42), xycoords=ax.get_yaxis_transform(), **style)
     labels = [r.name for r in records] if names is None else list(names)
     ax.set(xlim=limits, ylim=(-0.1, count), yticks=[count - 1 - i for i in range(count)])
     ax.set_yticklabels(labels)
