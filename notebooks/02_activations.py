@@ -1538,6 +1538,7 @@ progress("02")
 # %% [markdown]
 # ## Next
 #
-# You can now choose what happens *inside* a layer. Lesson 3.3, Architectures, is about how layers
-# are put together: in sequence, side by side, and with shortcuts that let gradients pass where
-# even a good activation cannot.
+# You can now choose what happens *inside* a layer.
+# [Lesson 3.3, Architectures](03_architectures.ipynb), is about how layers are put together: in
+# sequence, side by side, and with shortcuts that let gradients pass where even a good activation
+# cannot.

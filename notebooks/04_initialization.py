@@ -1685,6 +1685,6 @@ progress("04")
 # %% [markdown]
 # ## Next
 #
-# The first loss of a fresh network was ln 10, and training pushes it down. Lesson 3.5 asks what
-# this number is: where losses come from, which one fits which task, and whether you punish the
-# model for the right mistakes.
+# The first loss of a fresh network was ln 10, and training pushes it down.
+# [Lesson 3.5](05_losses.ipynb) asks what this number is: where losses come from, which one fits
+# which task, and whether you punish the model for the right mistakes.

@@ -39,7 +39,7 @@
 
 # %% [markdown]
 # <!-- launch:start -->
-# Open this lesson with `make lab`.
+# Open this lesson with `make lab LESSON=05`.
 # <!-- launch:end -->
 
 # %%
