@@ -26,6 +26,9 @@ def kernel_environment(scratch: Path) -> dict[str, str]:
     """
     environment = {k: v for k, v in os.environ.items() if k not in _UNWANTED}
     environment.setdefault("OMP_NUM_THREADS", "1")
+    environment.setdefault(
+        "OMP_WAIT_POLICY", "PASSIVE"
+    )  # a waiting thread leaves its core to others
     environment.setdefault("COURSE_DEVICE", "cpu")
     environment["COURSE_PROGRESS_FILE"] = str(scratch / "progress.json")
     environment["IPYTHONDIR"] = str(scratch / "ipython")

@@ -226,7 +226,7 @@ def forgets_float(X, w, b):
     return -(X @ w + b > 0)  # torch has no minus for bools, and says NotImplementedError
 
 
-def test_a_not_implemented_operation_of_torch_is_no_stub():
-    verdict = predict_exercise.check(forgets_float)
+def test_a_not_implemented_operation_of_torch_is_no_stub(capsys):
+    verdict = said(capsys, predict_exercise(misconceptions=()), forgets_float)
     assert verdict.status is Status.RAISED
     assert "return -(X @ w + b > 0)" in verdict.message
