@@ -1,22 +1,31 @@
 """Train and evaluate a model on data that fit in memory.
 
-``fit`` is the training loop of the course in one function: read its source, it is short. What it
-leaves out of the loop are the checks, which say in plain words what does not fit together.
+``fit`` is the training loop of the course grown up: read its source, it is short. ``train_epoch``
+holds the five steps, ``Run`` everything that changes meanwhile, which is what a checkpoint must
+hold. What these three leave out are the checks at the end of this file, which say in plain words
+what does not fit together.
 """
 
 from __future__ import annotations
 
 import contextlib
+import math
+import os
+import random
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from course_utils.data import Split, batches
 from course_utils.environment import watched
 
-__all__ = ["History", "accuracy", "evaluate", "fit"]
+__all__ = ["History", "accuracy", "evaluate", "fit", "load_checkpoint", "save_checkpoint"]
 
 Data = tuple[Tensor, Tensor] | Split
 Criterion = Callable[[Tensor, Tensor], Tensor]
@@ -31,12 +40,19 @@ class History:
         train_loss: mean loss per training sample, measured while the parameters were changing.
         validation_loss: mean loss per validation sample after the epoch; empty without validation.
         metrics: the other measures, named ``train_<name>`` and ``validation_<name>``.
+        learning_rate: the learning rate of the epoch's last step (of the first parameter group).
+        best_epoch: the epoch, counted from 1, with the lowest validation loss; None without
+            ``keep_best`` or ``patience``.
+        stopped_early: whether training ended because the validation loss no longer fell.
         interrupted: whether training was stopped from the keyboard.
     """
 
     train_loss: list[float] = field(default_factory=list)
     validation_loss: list[float] = field(default_factory=list)
     metrics: dict[str, list[float]] = field(default_factory=dict)
+    learning_rate: list[float] = field(default_factory=list)
+    best_epoch: int | None = None
+    stopped_early: bool = False
     interrupted: bool = False
 
     @property
@@ -69,7 +85,8 @@ class History:
 
     def __repr__(self) -> str:
         epochs = f"{self.epochs} epoch{'' if self.epochs == 1 else 's'}"
-        return f"History({epochs}{', interrupted' if self.interrupted else ''})"
+        early = ", stopped early" if self.stopped_early else ""
+        return f"History({epochs}{early}{', interrupted' if self.interrupted else ''})"
 
 
 def fit(
@@ -85,13 +102,25 @@ def fit(
     device: torch.device | str | None = None,
     seed: int = 0,
     progress: bool = True,
+    scheduler: Any = None,
+    schedule: str = "epoch",
+    clip_norm: float | None = None,
+    accumulate: int = 1,
+    autocast: torch.dtype | None = None,
+    keep_best: bool = False,
+    patience: int | None = None,
+    checkpoint: str | os.PathLike | None = None,
+    checkpoint_epochs: int = 1,
+    checkpoint_steps: int | None = None,
+    resume: bool = False,
 ) -> History:
     """Train a model and return the history of its losses.
 
     The samples are shuffled in every epoch by a generator of their own, so their order depends on
     ``seed`` alone and the shuffling leaves the global random state untouched. Stop training from
-    the keyboard (in Jupyter, interrupt the kernel) and you keep the model and the history so far.
-    Afterwards every part of the model is in the mode, training or evaluation, in which it came.
+    the keyboard (in Jupyter, interrupt the kernel) and you keep the history so far and the model:
+    as it is, or with its best weights if you asked for them. Afterwards every part of the model is
+    in the mode, training or evaluation, in which it came.
 
     Args:
         model: maps a batch of shape (B, ...) to the outputs that the criterion expects.
@@ -100,13 +129,27 @@ def fit(
         criterion: the loss of (outputs, targets) as one number, averaged over the batch.
         optimizer: made from ``model.parameters()``.
         epochs: how many times to go through the training data.
-        batch_size: samples per step.
+        batch_size: samples in a batch; without ``accumulate``, samples per step.
         metrics: name -> function of (outputs, targets) of all samples of an epoch. By default the
             accuracy if the targets are classes, and nothing otherwise.
         device: where to train. By default where the model's parameters are. If you name another
             device, the model is moved there and stays there.
         seed: seed of the shuffling.
         progress: whether to show a bar if somebody is watching; it disappears at the end.
+        scheduler: a learning rate schedule made from the optimizer.
+        schedule: call the scheduler after every "epoch" or after every "step".
+        clip_norm: the largest norm that the gradient of all parameters together may have.
+        accumulate: batches whose gradients make one step, as if they were one large batch.
+        autocast: bfloat16 or float16, to run the forward pass in mixed precision.
+        keep_best: whether the model ends with the weights of its lowest validation loss.
+        patience: stop after so many epochs in a row without a lower validation loss; the model
+            then ends with its best weights.
+        checkpoint: file to keep the state of the training in. It is replaced in one stroke, so
+            whenever the program dies there is a whole file.
+        checkpoint_epochs: epochs between two checkpoints; the last epoch always gets one.
+        checkpoint_steps: steps of the optimizer between two more checkpoints within an epoch.
+        resume: go on from the checkpoint if the file exists, bit for bit as if the training had
+            never stopped; start afresh if it does not.
 
     Returns:
         The history, with one entry for each finished epoch.
@@ -114,9 +157,12 @@ def fit(
     Raises:
         TypeError: if the data are not pairs of tensors.
         ValueError: if the data are empty or of different lengths, if the optimizer does not hold
-            the model's parameters, or if outputs and targets do not fit the criterion.
+            the model's parameters, if outputs and targets do not fit the criterion, if options
+            contradict each other, or if the checkpoint is of another training.
     """
+    keep_best = keep_best or patience is not None
     _check_fit(model, optimizer, criterion, epochs, batch_size)
+    _check_options(locals())
     device = _place(model, optimizer, device)
     X, y = _pair(train, "train", device)
     if validation is not None:
@@ -124,34 +170,240 @@ def fit(
     if metrics is None:
         metrics = _default_metrics(criterion, y)
 
-    history = History()
-    generator = torch.Generator().manual_seed(seed)
-    with _modes_restored(model), _progress_bar(epochs, progress) as bar:
+    run = Run(model, criterion, optimizer, metrics, device, autocast, batch_size, accumulate, seed)
+    run.scheduler, run.schedule, run.clip_norm = scheduler, schedule, clip_norm
+    run.checkpoint = None if checkpoint is None else Path(checkpoint)
+    run.checkpoint_steps = checkpoint_steps
+    if resume and run.checkpoint.exists():
+        run.load(load_checkpoint(run.checkpoint), len(y))
+    history = run.history
+    with _modes_restored(model), _progress_bar(history.epochs, epochs, progress) as bar:
         try:
             for _ in bar:
-                model.train()
-                total_loss, outputs, targets = 0.0, [], []
-                for X_batch, y_batch in batches(X, y, batch_size=batch_size, generator=generator):
-                    output = model(X_batch)
-                    loss = _checked_loss(criterion, output, y_batch)
-                    optimizer.zero_grad()
-                    loss.backward()
-                    optimizer.step()
-                    total_loss += loss.detach() * len(y_batch)  # the last batch may be smaller
-                    outputs.append(output.detach())
-                    targets.append(y_batch)
-                measured = {"loss": float(total_loss) / len(y)}
-                measured |= _measure(metrics, outputs, targets)
+                if patience is not None and run.epochs_since_best() >= patience:
+                    history.stopped_early = True
+                    break
+                measured = train_epoch(run, X, y)
                 if validation is not None:
-                    validated = evaluate(model, validation, criterion, metrics)
-                history.record("train", measured)
-                if validation is not None:
+                    with run.precision():
+                        validated = evaluate(model, validation, criterion, metrics)
                     history.record("validation", validated)
+                history.record("train", measured)
+                run.end_epoch(keep_best)
+                finished = history.epochs == epochs
+                if checkpoint and (finished or history.epochs % checkpoint_epochs == 0):
+                    run.save(len(y))
                 bar.set_postfix(loss=f"{measured['loss']:.3g}", refresh=False)
         except KeyboardInterrupt:
             history.interrupted = True
             print(f"Interrupted: {history.epochs} of {epochs} epochs are in the history.")
+    if keep_best and run.best_weights is not None:
+        model.load_state_dict(run.best_weights)
     return history
+
+
+def train_epoch(run: Run, X: Tensor, y: Tensor) -> dict[str, float]:
+    """Go once through the training data, or through what a resumed epoch has left of them.
+
+    Args:
+        run: the training, changed in place.
+        X: inputs of shape (N, ...).
+        y: targets of shape (N, ...).
+
+    Returns:
+        ``loss``, the mean over the samples, and each metric, by name.
+    """
+    run.model.train()
+    group = run.batch_size * run.accumulate  # samples in a step
+    parts, checked = batches(X, y, batch_size=run.batch_size, generator=run.generator), False
+    for index, (X_batch, y_batch) in enumerate(parts):
+        if index < run.batch:
+            continue  # done before the checkpoint
+        with run.precision():
+            output = run.model(X_batch)
+            criterion = run.criterion if checked else _checked(run.criterion)
+            loss, checked = criterion(output, y_batch), True
+        samples, done = len(y_batch), index * run.batch_size
+        share = samples / min(group, len(y) - done // group * group)  # of its step
+        if index % run.accumulate == 0:
+            run.optimizer.zero_grad()
+        run.scaler.scale(loss if share == 1 else loss * share).backward()
+        run.total_loss += loss.detach() * samples  # the last batch may be smaller
+        if run.metrics:
+            run.outputs.append(output.detach())
+            run.targets.append(y_batch)
+        run.batch = index + 1
+        if run.batch % run.accumulate == 0 or done + samples == len(y):
+            run.step(len(y))
+    measured = {"loss": float(run.total_loss) / len(y)}
+    return measured | _measure(run.metrics, run.outputs, run.targets)
+
+
+@dataclass
+class Run:
+    """One training: its parts, its settings, and where it stands. A checkpoint holds the state.
+
+    Attributes:
+        generator: shuffles the samples.
+        scaler: keeps small float16 gradients from becoming zero; does nothing otherwise.
+        order: state of the generator when the present epoch began.
+        batch: batches of the present epoch that are done.
+        steps: steps of the optimizer so far.
+        total_loss: sum of the losses of the present epoch's samples so far.
+        outputs: outputs of the present epoch so far, batch by batch, for the metrics.
+        targets: their targets.
+        best_loss: lowest validation loss so far.
+        best_weights: the model's state at that time.
+    """
+
+    model: nn.Module
+    criterion: Criterion
+    optimizer: torch.optim.Optimizer
+    metrics: Metrics
+    device: torch.device
+    autocast: torch.dtype | None
+    batch_size: int
+    accumulate: int
+    seed: int
+    scheduler: Any = None
+    schedule: str = "epoch"
+    clip_norm: float | None = None
+    checkpoint: Path | None = None
+    checkpoint_steps: int | None = None
+
+    def __post_init__(self) -> None:
+        self.history = History()
+        self.generator = torch.Generator().manual_seed(self.seed)
+        float16 = self.autocast == torch.float16
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=float16)
+        self.steps, self.best_loss, self.best_weights = 0, math.inf, None
+        self._begin_epoch()
+
+    def _begin_epoch(self) -> None:
+        self.order, self.batch = self.generator.get_state(), 0
+        self.total_loss, self.outputs, self.targets = 0.0, [], []
+
+    def precision(self) -> contextlib.AbstractContextManager:
+        """The context of the forward pass: mixed precision, or nothing at all."""
+        if self.autocast is None:
+            return contextlib.nullcontext()
+        return torch.autocast(self.device.type, dtype=self.autocast)
+
+    def step(self, samples: int) -> None:
+        """Change the weights by the gradients that are there: clip, step, schedule, save."""
+        if self.clip_norm is not None:
+            self.scaler.unscale_(self.optimizer)
+            nn.utils.clip_grad_norm_(self.model.parameters(), self.clip_norm)
+        self.rate = self.optimizer.param_groups[0]["lr"]
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self.steps += 1
+        if self.scheduler is not None and self.schedule == "step":
+            self.scheduler.step()
+        if self.checkpoint_steps and self.steps % self.checkpoint_steps == 0:
+            self.save(samples)
+
+    def end_epoch(self, keep_best: bool) -> None:
+        """After an epoch was recorded: schedule, note the best weights, begin the next one."""
+        loss = (self.history.validation_loss or self.history.train_loss)[-1]
+        self.history.learning_rate.append(float(self.rate))
+        if isinstance(self.scheduler, ReduceLROnPlateau):
+            self.scheduler.step(loss)
+        elif self.scheduler is not None and self.schedule == "epoch":
+            self.scheduler.step()
+        if keep_best and loss < self.best_loss:
+            self.best_loss, self.history.best_epoch = loss, self.history.epochs
+            state = self.model.state_dict()
+            self.best_weights = {name: value.clone() for name, value in state.items()}
+        self._begin_epoch()
+
+    def epochs_since_best(self) -> int:
+        """Finished epochs without a lower validation loss."""
+        return self.history.epochs - (self.history.best_epoch or 0)
+
+    def _settings(self, samples: int) -> dict[str, int]:
+        """What must be the same for the batches of a resumed training to be the same."""
+        names = ("batch_size", "accumulate", "seed")
+        return {"samples": samples} | {name: getattr(self, name) for name in names}
+
+    def save(self, samples: int) -> None:
+        """Write the state to the checkpoint."""
+        state = {
+            "settings": self._settings(samples),
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "scheduler": None if self.scheduler is None else self.scheduler.state_dict(),
+            "scaler": self.scaler.state_dict(),
+            "history": vars(self.history),
+            "random": _random_states(),
+        }
+        names = ("order", "batch", "steps", "total_loss", "best_loss", "best_weights")
+        state |= {name: getattr(self, name) for name in names}
+        state |= {name: _joined(getattr(self, name)) for name in ("outputs", "targets")}
+        save_checkpoint(state, self.checkpoint)
+
+    def load(self, state: dict[str, Any], samples: int) -> None:
+        """Take up the state of a checkpoint.
+
+        Raises:
+            ValueError: if it is of a training with other data or settings.
+        """
+        for name, value in self._settings(samples).items():
+            if state["settings"][name] != value:
+                raise ValueError(
+                    f"The checkpoint {self.checkpoint.name} is of a training with {name}="
+                    f"{state['settings'][name]}, this one has {name}={value}."
+                )
+        if (self.scheduler is None) != (state["scheduler"] is None):
+            raise ValueError("Only one of the checkpoint and this training has a scheduler.")
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        if self.scheduler is not None:
+            self.scheduler.load_state_dict(state["scheduler"])
+        self.scaler.load_state_dict(state["scaler"])
+        self.history = History(**state["history"])
+        for name in ("order", "batch", "steps", "best_loss", "best_weights", "total_loss"):
+            setattr(self, name, state[name])
+        for name in ("outputs", "targets"):
+            setattr(self, name, [part.to(self.device) for part in state[name]])
+        if isinstance(self.total_loss, Tensor):
+            self.total_loss = self.total_loss.to(self.device)
+        self.generator.set_state(self.order)
+        _set_random_states(state["random"])
+
+
+def save_checkpoint(state: Mapping[str, Any], path: str | os.PathLike) -> None:
+    """Write a checkpoint so that the file is always whole: the old one or the new one.
+
+    The state goes to a second file beside it, to the disk, and then takes the place of the first
+    in one stroke. A program that dies on the way leaves the old checkpoint as it was.
+
+    Args:
+        state: tensors, numbers, texts, and lists, tuples and dicts of them.
+        path: the file.
+    """
+    path = Path(path)
+    unfinished = path.with_name(path.name + ".tmp")
+    with open(unfinished, "wb") as file:
+        torch.save(dict(state), file)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(unfinished, path)
+
+
+def load_checkpoint(path: str | os.PathLike) -> dict[str, Any]:
+    """Read a checkpoint on the CPU; only data are read, no code in the file is run.
+
+    Args:
+        path: the file that ``save_checkpoint`` wrote.
+
+    Returns:
+        The state.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+    """
+    return torch.load(path, map_location="cpu", weights_only=True)
 
 
 def evaluate(
@@ -281,15 +533,45 @@ def _modes_restored(model: nn.Module) -> Iterator[None]:
             module.training = training
 
 
-def _progress_bar(epochs: int, progress: bool):
+def _progress_bar(done: int, epochs: int, progress: bool):
     """A tqdm bar over the epochs that shows up only after a second, and only to a reader."""
+    left, options = range(done, epochs), {"initial": done, "total": epochs}
     if progress and watched():
         from tqdm.auto import tqdm
 
-        return tqdm(range(epochs), desc="epochs", leave=False, delay=1.0)
+        return tqdm(left, desc="epochs", leave=False, delay=1.0, **options)
     from tqdm import tqdm
 
-    return tqdm(range(epochs), disable=True)
+    return tqdm(left, disable=True, **options)
+
+
+# ----------------------------------------------------------------------------------------------
+# Checkpoints
+# ----------------------------------------------------------------------------------------------
+
+
+def _joined(parts: list[Tensor]) -> list[Tensor]:
+    return [torch.cat(parts)] if parts else []
+
+
+def _random_states() -> dict[str, Any]:
+    """The global random states: dropout and augmentation draw from them."""
+    name, numbers, *rest = np.random.get_state()
+    return {
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        "numpy": (name, torch.from_numpy(numbers.astype(np.int64)), *rest),
+        "python": random.getstate(),
+    }
+
+
+def _set_random_states(states: dict[str, Any]) -> None:
+    torch.set_rng_state(states["torch"])
+    if len(states["cuda"]) == torch.cuda.device_count():
+        torch.cuda.set_rng_state_all(states["cuda"])
+    name, numbers, *rest = states["numpy"]
+    np.random.set_state((name, numbers.numpy().astype(np.uint32), *rest))
+    random.setstate(states["python"])
 
 
 # ----------------------------------------------------------------------------------------------
@@ -341,6 +623,28 @@ def _check_fit(model, optimizer, criterion, epochs, batch_size) -> None:
         )
 
 
+def _check_options(options: Mapping[str, Any]) -> None:
+    """Check the options of ``fit`` that say how to train, by their names."""
+    for name in ("accumulate", "patience", "checkpoint_epochs", "checkpoint_steps"):
+        value = options[name]
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
+            raise TypeError(f"{name} must be a whole number, got {value!r}.")
+        if value is not None and value < 1:
+            raise ValueError(f"{name} must be at least 1, got {value}.")
+    if options["clip_norm"] is not None and not options["clip_norm"] > 0:
+        raise ValueError(f"clip_norm must be positive, got {options['clip_norm']}.")
+    if options["schedule"] not in ("epoch", "step"):
+        raise ValueError(f'schedule must be "epoch" or "step", got {options["schedule"]!r}.')
+    if isinstance(options["scheduler"], ReduceLROnPlateau) and options["schedule"] == "step":
+        raise ValueError('ReduceLROnPlateau looks at the loss of an epoch: schedule="epoch".')
+    if options["autocast"] not in (None, torch.bfloat16, torch.float16):
+        raise ValueError("autocast must be torch.bfloat16 or torch.float16.")
+    if options["keep_best"] and options["validation"] is None:
+        raise ValueError("keep_best and patience compare validation losses: give validation data.")
+    if options["checkpoint"] is None and (options["resume"] or options["checkpoint_steps"]):
+        raise ValueError("resume and checkpoint_steps need the name of a file: checkpoint=...")
+
+
 def _device_of(model: nn.Module) -> torch.device:
     tensor = next(model.parameters(), None)
     if tensor is None:
@@ -379,6 +683,11 @@ _ELEMENTWISE = {  # compare outputs and targets number by number
     "smooth_l1_loss",
 }
 _BY_CLASS = {"CrossEntropyLoss", "NLLLoss", "cross_entropy", "nll_loss"}
+
+
+def _checked(criterion: Criterion) -> Criterion:
+    """The criterion with checks; they cost time, so an epoch makes them on its first batch."""
+    return lambda output, target: _checked_loss(criterion, output, target)
 
 
 def _checked_loss(criterion: Criterion, output: Tensor, target: Tensor) -> Tensor:

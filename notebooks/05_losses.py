@@ -1659,6 +1659,6 @@ progress("05")
 # %% [markdown]
 # ## Next
 #
-# You can now say what you want. Lesson 3.6, The training loop, is about getting it: the order of
-# the five steps, batches and schedules, validation, early stopping and checkpoints, and what
-# breaks when a single line is missing.
+# You can now say what you want. [Lesson 3.6, The training loop](06_training_loop.ipynb), is about
+# getting it: the order of the five steps, batches and schedules, validation, early stopping and
+# checkpoints, and what breaks when a single line is missing.
