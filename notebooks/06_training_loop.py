@@ -1262,6 +1262,7 @@ parallel = DistributedDataParallel(model)  # new: averages the gradients in back
 X, y = batch["X"].chunk(world)[rank], batch["y"].chunk(world)[rank]  # new: my part only
 nn.functional.cross_entropy(parallel(X), y).backward()
 torch.save({"gradient": model.weight.grad, "samples": len(y)}, f"result_{rank}.pt")
+dist.barrier()  # leave together: whoever hangs up first must not surprise the other
 dist.destroy_process_group()
 """
 
@@ -1381,9 +1382,9 @@ verify("the schedule ended near zero", rates[-1] < 1e-5)
 # By now they have long finished. `wait` returns their exit code, and each has left a file.
 
 # %%
-code = processes.wait(timeout=120)
+processes.wait(timeout=120)
 parts = [torch.load(Path(folder.name) / f"result_{r}.pt", weights_only=True) for r in range(2)]
-print("exit code", code, "| samples", [part["samples"] for part in parts])
+print("samples of each process:", [part["samples"] for part in parts])
 verify("both ranks hold the same gradient", torch.equal(parts[0]["gradient"], parts[1]["gradient"]))
 close = torch.allclose(parts[0]["gradient"], single.weight.grad, atol=1e-14)
 verify("it is that of the single process with the large batch", close)
