@@ -1379,7 +1379,7 @@ verify("the schedule ended near zero", rates[-1] < 1e-5)
 # %% [markdown]
 # ## 12. Back to the two processes
 #
-# By now they have long finished. `wait` returns their exit code, and each has left a file.
+# By now they have probably finished; `wait` makes sure of it. Each has left a file.
 
 # %%
 processes.wait(timeout=120)
