@@ -131,6 +131,7 @@ _LIBRARIES = {  # distribution -> module
     "matplotlib": "matplotlib",
     "scikit-learn": "sklearn",
     "tqdm": "tqdm",
+    "tensorboard": "tensorboard",
     "anywidget": "anywidget",
     "ipywidgets": "ipywidgets",
 }
