@@ -1,0 +1,107 @@
+"""Lesson 3.0's exercises judge the learner's own engine, and answers of other kinds."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from course_utils.exercises import Status, foundations
+
+NOTEBOOK = '''
+class Scalar:
+    """The notebook's class, with operators that take only its own kind."""
+
+    def __init__(self, value, parents=()):
+        self.value, self.grad = value, 0.0
+        self.parents = tuple(parents)
+
+    def __add__(self, other):
+        assert isinstance(other, Scalar)
+        return Scalar(self.value + other.value, [(self, 1.0), (other, 1.0)])
+
+    def __mul__(self, other):
+        assert isinstance(other, Scalar)
+        return Scalar(self.value * other.value, [(self, other.value), (other, self.value)])
+
+
+def neuron_sum(weights, inputs, bias):
+    total = bias
+    for w, x in zip(weights, inputs):
+        total = total + w * x
+    return total
+
+
+def from_nothing(weights, inputs, bias):
+    total = Scalar(0.0)
+    for w, x in zip(weights, inputs):
+        total = total + w * x
+    return total + bias
+
+
+def no_loop(weights, inputs, bias):
+    return weights[0] * inputs[0] + bias
+
+
+def bare_parents(weights, inputs, bias):
+    return Scalar(bias.value, [bias, *weights, *inputs])
+
+
+def number(weights, inputs, bias):
+    return [w.value * x.value for w, x in zip(weights, inputs)]
+'''
+
+
+@pytest.fixture(scope="module")
+def notebook() -> dict:
+    names: dict = {}
+    exec(NOTEBOOK, names)
+    return names
+
+
+@pytest.mark.parametrize("name", ["neuron_sum", "from_nothing"])
+def test_the_learners_own_scalars_are_used(notebook, name):
+    verdict = foundations.missing_operation.check(notebook[name])
+    assert verdict.status is Status.CORRECT, verdict.message
+
+
+def test_an_error_of_the_learners_is_told_as_theirs(notebook):
+    verdict = foundations.missing_operation.check(notebook["no_loop"])
+    assert verdict.status in (Status.RAISED, Status.WRONG_VALUE), verdict.message
+
+
+def test_a_list_is_not_a_scalar(notebook):
+    verdict = foundations.missing_operation.check(notebook["number"])
+    assert verdict.status is Status.INVALID
+    assert "expected a Scalar" in verdict.message
+
+
+def test_parents_without_slopes_are_told_the_form(notebook):
+    verdict = foundations.missing_operation.check(notebook["bare_parents"])
+    assert verdict.status is Status.INVALID
+    assert "pair (Scalar, slope)" in verdict.message
+
+
+def test_a_layer_of_pytorch_may_do_the_sum():
+    def weighted_sum(X, W, b):
+        layer = nn.Linear(W.shape[1], W.shape[0], dtype=X.dtype)
+        layer.load_state_dict({"weight": W, "bias": b})
+        return layer(X).detach()
+
+    assert foundations.batch_sum.check(weighted_sum).passed
+
+
+def test_nudging_the_input_itself_is_told():
+    def central_difference(f, x, h=1e-5):
+        gradient = torch.zeros_like(x)
+        for i in range(len(x)):
+            x[i] += h
+            above = f(x)
+            x[i] -= 2 * h
+            gradient[i] = (above - f(x)) / (2 * h)
+            x[i] += h + 1e-9  # not quite back
+        return gradient
+
+    verdict = foundations.central.check(central_difference)
+    assert not verdict.passed
+    assert "x" in verdict.message
