@@ -25,11 +25,15 @@ __all__ = [
     "LayerStatistics",
     "Recording",
     "activation_statistics",
+    "data_problems",
+    "first_bad_layer",
     "gradient_statistics",
     "layer_shapes",
     "parameter_table",
     "record",
+    "shared_rows",
     "statistics_of",
+    "update_ratios",
 ]
 
 Kinds = type[nn.Module] | tuple[type[nn.Module], ...] | None
@@ -449,3 +453,143 @@ def layer_shapes(model: nn.Module, x: Any) -> list[tuple[str, str, tuple[int, ..
     if not shapes:
         raise ValueError("No layer ran: does forward() use the model's layers?")
     return shapes
+
+
+# ----------------------------------------------------------------------------------------------
+# Checks: data, forward pass, updates
+# ----------------------------------------------------------------------------------------------
+
+
+def data_problems(X: Tensor, y: Tensor | None = None, classes: int | None = None) -> list[str]:
+    """What is wrong, or at least suspicious, with a set of samples.
+
+    Args:
+        X: (N, ...) inputs.
+        y: (N,) class numbers, if the task is classification.
+        classes: number of classes C; the labels must be 0 … C − 1.
+
+    Returns:
+        One sentence for each finding; an empty list if there is none.
+
+    Example:
+        >>> data_problems(torch.tensor([[0.0, float("inf")]]))
+        ['1 value is infinite, in 1 of 1 samples']
+    """
+    found = []
+    values = X.detach().flatten(1) if X.ndim > 1 else X.detach().reshape(-1, 1)
+    floating = values.dtype.is_floating_point
+    if not floating:
+        found.append(f"the inputs are {_short(X)}, not floating point")
+    for name, bad in (("NaN", values.isnan()), ("infinite", values.isinf())):
+        if count := int(bad.sum()):
+            verb = "value is" if count == 1 else "values are"
+            rows = int(bad.any(1).sum())
+            found.append(f"{count} {verb} {name}, in {rows} of {len(values)} samples")
+    if floating and len(values) and (size := values[values.isfinite()].abs()).numel():
+        if size.max() > 100:
+            found.append(f"the largest input is {size.max():.3g}: scale the inputs")
+        elif 0 < size.max() < 0.01:
+            found.append(f"no input is larger than {size.max():.1g}: scaled twice?")
+    copies = len(values) - len(values.unique(dim=0)) if len(values) else 0
+    if copies:
+        found.append(f"{copies} sample{'s repeat' if copies > 1 else ' repeats'} another one")
+    return found + (_label_problems(values, y, classes) if y is not None else [])
+
+
+def _label_problems(values: Tensor, y: Tensor, classes: int | None) -> list[str]:
+    if len(y) != len(values):
+        return [f"{len(values)} inputs, but {len(y)} labels"]
+    if y.dtype != torch.int64:
+        return [f"the labels are {_short(y)}; class numbers are int64"]
+    found = []
+    low, high = (int(y.min()), int(y.max())) if len(y) else (0, 0)
+    if low < 0 or (classes is not None and high >= classes):
+        wanted = "0 and up" if classes is None else f"0 to {classes - 1}"
+        found.append(f"the labels go from {low} to {high}; wanted: {wanted}")
+    elif classes is not None and (missing := sorted(set(range(classes)) - set(y.tolist()))):
+        found.append(f"no sample of the classes {', '.join(map(str, missing))}")
+    return found
+
+
+def _short(tensor: Tensor) -> str:
+    return str(tensor.dtype).removeprefix("torch.")
+
+
+def shared_rows(a: Tensor, b: Tensor) -> list[tuple[int, int]]:
+    """Samples that stand in two sets, bit for bit: a test sample among the training samples.
+
+    Args:
+        a: (N, ...) one set.
+        b: (M, ...) the other, with samples of the same shape.
+
+    Returns:
+        Pairs (row of ``a``, row of ``b``), sorted.
+
+    Raises:
+        ValueError: if the samples have different shapes.
+    """
+    if a.shape[1:] != b.shape[1:]:
+        raise ValueError(
+            f"The samples have the shapes {tuple(a.shape[1:])} and {tuple(b.shape[1:])}."
+        )
+    rows: dict[bytes, list[int]] = {}
+    for i, sample in enumerate(a.detach().cpu()):
+        rows.setdefault(sample.contiguous().numpy().tobytes(), []).append(i)
+    return sorted(
+        (i, j)
+        for j, sample in enumerate(b.detach().cpu())
+        for i in rows.get(sample.contiguous().numpy().tobytes(), ())
+    )
+
+
+def first_bad_layer(model: nn.Module, x: Any) -> str | None:
+    """The first place in a forward pass where a value is NaN or infinite.
+
+    Args:
+        model: the network; it runs without gradients and in the mode in which it is.
+        x: its input; a tuple is unpacked into several arguments.
+
+    Returns:
+        "the input", "the parameter …" or "the output of …"; None if all is finite.
+    """
+    for tensor in x if isinstance(x, tuple) else (x,):
+        if isinstance(tensor, Tensor) and not bool(tensor.isfinite().all()):
+            return "the input"
+    for name, parameter in model.named_parameters():
+        if not bool(parameter.isfinite().all()):
+            return f"the parameter {name}"
+    for layer in activation_statistics(model, x):
+        if layer.share_bad:
+            return f"the output of {layer.name} ({layer.kind})"
+    return None
+
+
+@contextlib.contextmanager
+def update_ratios(model: nn.Module) -> Iterator[dict[str, float]]:
+    """How far the parameters move inside a block, relative to their size.
+
+    Put ``optimizer.step()`` into the block. After it the dictionary holds, for each parameter, the
+    norm of its change divided by its norm before. 0.0 means that the parameter did not move at
+    all; a parameter that moved away from all zeros has the ratio infinity.
+
+    Args:
+        model: the network.
+
+    Yields:
+        name -> ratio, filled when the block ends.
+
+    Example:
+        >>> model = nn.Linear(1, 1, bias=False)
+        >>> with update_ratios(model) as ratios, torch.no_grad():
+        ...     _ = model.weight.mul_(1.5)
+        >>> ratios
+        {'weight': 0.5}
+    """
+    before = {name: p.detach().clone() for name, p in model.named_parameters()}
+    ratios: dict[str, float] = {}
+    yield ratios
+    for name, parameter in model.named_parameters():
+        if name in before and before[name].shape == parameter.shape:
+            start, moved = _double(before[name]), _double(parameter) - _double(before[name])
+            size, change = start.norm().item(), moved.norm().item()
+            ratios[name] = change / size if size else float("inf") if change else 0.0
