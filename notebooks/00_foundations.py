@@ -1082,7 +1082,7 @@ left.axhline(0.05, color="0.4", linestyle=":")
 square = (-1.5, 1.5)
 plotting.decision_regions(right, lambda points: model(points.double()), square, square)
 plotting.scatter_classes(right, X, y[:, 0], labels=["fails", "thrives"], size=80)
-right.legend(loc="lower left")
+right.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 right.set(xlabel="water $x_1$", ylabel="sun $x_2$", aspect="equal")
 plt.show()
 
