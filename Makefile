@@ -63,7 +63,7 @@ chromium: venv ## find a browser for the browser tests, or install one
 .PHONY: lab
 lab: venv ## open JupyterLab on the first lesson [LESSON=02 PORT=8888 ARGS=--no-browser]
 	$(PY) -m jupyterlab --port=$(PORT) --ServerApp.root_dir=. \
-	  --LabApp.default_url=/lab/tree/$(or $(firstword $(wildcard notebooks/$(or $(LESSON),01)*.ipynb)),notebooks) \
+	  --LabApp.default_url=/lab/tree/$(or $(firstword $(sort $(wildcard notebooks/$(LESSON)*.ipynb))),notebooks) \
 	  `test "$$(id -u)" -ne 0 || echo --allow-root` $(ARGS)
 
 # ---- checking -------------------------------------------------------------------------------

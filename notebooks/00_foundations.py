@@ -45,7 +45,7 @@
 
 # %% [markdown]
 # <!-- launch:start -->
-# Open this lesson with `make lab LESSON=00`.
+# Open this lesson with `make lab`.
 # <!-- launch:end -->
 
 # %%

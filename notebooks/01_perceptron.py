@@ -32,19 +32,16 @@
 # ## Before you start
 #
 # You need basic Python and vectors with their dot product; from section 6 on also the derivative,
-# the chain rule and the logarithm. If tensors are new to you, read each shape comment, such as
-# `# (N, D)`, as you go: N is the number of points, D the number of inputs.
-#
-# You can read this page without running anything. To get more out of it, run each cell with
-# Shift+Enter. Where it says *predict first*, replace the `...` by a letter before you run on: you
-# cannot be surprised if you never expected anything. An exercise cell says "not attempted yet"
-# until you replace its `...`, and then tells you what your answer does, right or wrong.
+# the chain rule and the logarithm. [Lesson 3.0](00_foundations.ipynb) explains all of them, and
+# how a lesson works: run a cell, slide, *predict first*, answer an exercise. If you start here,
+# read each shape comment, such as `# (N, D)`, as you go: N is the number of points, D the number
+# of inputs.
 #
 # **Time:** about 90 minutes with all exercises; 45 if you only read, slide and run.
 
 # %% [markdown]
 # <!-- launch:start -->
-# Open this lesson with `make lab`.
+# Open this lesson with `make lab LESSON=01`.
 # <!-- launch:end -->
 
 # %%

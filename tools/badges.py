@@ -75,16 +75,16 @@ def write_setting(repository: str, root: Path = lessons.ROOT) -> None:
     lessons.write_atomically(path, _SETTING.sub(rf"\g<1>{repository}\g<3>", text))
 
 
-def launch_text(repository: str, name: str, *, lesson: bool = True) -> str:
+def launch_text(repository: str, name: str, *, first: bool = False, lesson: bool = True) -> str:
     """Return what stands between the markers.
 
     Args:
         repository: The public home, or an empty string.
         name: The lesson that the links open, such as ``01_perceptron``.
+        first: Whether that is the lesson which ``make lab`` opens by itself.
         lesson: Whether the text stands in that lesson, not in the README.
     """
-    number = name.split("_")[0]
-    command = "`make lab`" if not lesson or number == "01" else f"`make lab LESSON={number}`"
+    command = "`make lab`" if first else f"`make lab LESSON={name.split('_')[0]}`"
     what = "this lesson" if lesson else "the course"
     if not repository:
         return f"Open {what} with {command}."
@@ -129,19 +129,20 @@ def changes(root: Path = lessons.ROOT) -> dict[Path, str]:
     repository = read_setting(root)
     wanted: dict[Path, str] = {}
     every = lessons.all_lessons(root / "notebooks")
-    first = next((one.name for one in every if one.name.startswith("01")), "01_perceptron")
+    if not every:
+        raise SystemExit("There is no lesson in notebooks/.")
     readme = root / "README.md"
     text = readme.read_text(encoding="utf-8")
     _demand(readme, text, _MARKED, f"{START} and {END}")
-    wanted[readme] = mark(text, launch_text(repository, first, lesson=False))
+    wanted[readme] = mark(text, launch_text(repository, every[0].name, first=True, lesson=False))
     for lesson in every:
-        wanted.update(_lesson(lesson, repository))
+        wanted.update(_lesson(lesson, repository, first=lesson == every[0]))
     return {path: new for path, new in wanted.items() if new != path.read_text(encoding="utf-8")}
 
 
-def _lesson(lesson: Lesson, repository: str) -> dict[Path, str]:
+def _lesson(lesson: Lesson, repository: str, *, first: bool) -> dict[Path, str]:
     """Return both files of a pair as they ought to be; outputs and other cells stay."""
-    launch = launch_text(repository, lesson.name)
+    launch = launch_text(repository, lesson.name, first=first)
     text = lesson.source.read_text(encoding="utf-8")
     _demand(lesson.source, text, _MARKED, f"{START} and {END}")
     _demand(lesson.source, text, _SETUP, "the setup cell of two lines")
