@@ -19,7 +19,7 @@ import torch
 from course_utils.exercises.engine import text
 
 _ENGINE = os.path.dirname(os.path.abspath(__file__))
-_CATALOGUES = os.path.dirname(_ENGINE)
+_COURSE = os.path.dirname(os.path.dirname(_ENGINE))
 _FOLDERS = [sysconfig.get_path(kind) for kind in ("stdlib", "platstdlib", "purelib", "platlib")]
 _FOLDERS.append(os.path.dirname(os.path.dirname(torch.__file__)))
 _LIBRARIES = tuple({os.path.normcase(folder) for folder in _FOLDERS})
@@ -129,5 +129,5 @@ def _is_library(filename: str) -> bool:
     if filename.startswith("<"):
         return filename.startswith(("<frozen", "<__array", "<eval_with", "<torch"))
     path = os.path.normcase(os.path.abspath(filename))
-    inside = (_CATALOGUES, *_LIBRARIES)
+    inside = (_COURSE, *_LIBRARIES)
     return any(path.startswith(os.path.normcase(folder) + os.sep) for folder in inside)
