@@ -9,6 +9,7 @@ import torch
 from exercise_samples import predict_exercise, said
 from torch import nn
 
+from course_utils import data
 from course_utils.exercises import Status
 
 
@@ -48,6 +49,16 @@ def test_the_learners_own_line_is_shown(answer, line, capsys):
     place = next(x for x in verdict.message.splitlines() if x.startswith("  at line"))
     assert place.endswith(f"of test_engine_lines.py: {line}")
     assert "/" not in place
+
+
+def test_an_error_inside_the_course_points_to_the_learners_line(capsys):
+    def unequal(X, w, b):
+        for part, _ in data.batches(X, w[:1]):
+            return part
+
+    verdict = said(capsys, predict_exercise(), unequal)
+    assert verdict.status is Status.RAISED
+    assert "for part, _ in data.batches(X, w[:1]):" in verdict.message
 
 
 def test_a_lambda(capsys):

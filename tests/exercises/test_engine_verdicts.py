@@ -24,6 +24,7 @@ from exercise_samples import (
 from torch import nn
 
 from course_utils.exercises import AnswerError, FunctionExercise, Misconception, Probe, Status
+from course_utils.exercises.engine.state import preserved
 
 HEAD = "01.2 Predict without a loop:"
 
@@ -433,3 +434,21 @@ def test_results_that_are_numbers_arrays_and_collections(capsys):
     assert "value 2 of range:" in verdict.message
     verdict = said(capsys, exercise, lambda x: {"mean": 1.0})
     assert verdict.status is Status.WRONG_SHAPE and "the keys ['mean']" in verdict.message
+
+
+def test_an_exercise_may_stop_at_the_first_probe_that_settles_it(capsys):
+    class Hasty(FunctionExercise):
+        def _settles(self, answer, probe, outcome):
+            return outcome.error is not None
+
+    def failing(X, w, b):
+        raise ValueError("no")
+
+    probes = predict_exercise().probes
+    hasty = Hasty("01.2", "Hasty", "Hasty.", solution=predict, probes=probes, hints=("None.",))
+    assert said(capsys, hasty, failing).status is Status.RAISED
+    assert said(capsys, hasty, predict).passed
+    with preserved() as capture:
+        assert len(hasty._outcomes(failing, capture)) == 1
+        assert len(hasty._outcomes(predict, capture)) == len(probes) > 1
+        assert len(predict_exercise()._outcomes(failing, capture)) == len(probes)
