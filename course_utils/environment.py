@@ -116,7 +116,7 @@ def _full_float32_precision() -> None:
         torch.backends.fp32_precision = "ieee"
     else:  # torch before 2.9
         torch.backends.cuda.matmul.allow_tf32 = False
-        torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False  # torch.export refuses when the old switch disagrees
 
 
 # ----------------------------------------------------------------------------------------------

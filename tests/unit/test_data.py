@@ -433,6 +433,133 @@ def test_idx_folder_errors(files, tmp_path):
         data.idx_folder(tmp_path)
 
 
+# --- the messy table --------------------------------------------------------------------------
+
+
+def test_messy_table_has_the_faults_that_its_notes_name():
+    table = data.messy_table()
+    columns, target = table.columns, table.target
+    assert len(table) == 4000
+    assert set(columns) == set(table.notes)
+    assert all(len(values) == 4000 for values in columns.values())
+    assert target.dtype == np.int64
+    assert 0.08 < target.mean() < 0.16
+    assert 0.04 < np.isnan(columns["vibration"]).mean() < 0.08
+    assert 0.02 < (columns["temperature"] == -999).mean() < 0.06
+    assert not np.isnan(columns["temperature"]).any()
+    assert len(set(columns["site"])) == 24
+    assert len({name.strip().lower() for name in columns["site"]}) == 6
+    assert len(set(columns["pump"])) == 4000
+    assert 0.01 < np.mean([kind is None for kind in columns["type"]]) < 0.05
+    assert 0.005 < np.mean(columns["type"] == "C7") < 0.03
+    known = ~np.isnan(columns["service_days"])
+    assert (columns["service_days"][known] <= columns["age_days"][known]).all()
+    assert target[~known].mean() > 1.3 * target[known].mean(), "never serviced is a signal"
+
+
+def test_messy_table_gives_the_answer_away_in_one_column_only():
+    table = data.messy_table(n=2000, seed=5)
+    target = table.target == 1
+    best = {}
+    for name, values in table.columns.items():
+        if values.dtype != object:
+            cuts = np.nanquantile(values, np.linspace(0, 1, 50))
+            agree = [((values > cut) == target).mean() for cut in cuts]
+            best[name] = max(*agree, *(1 - np.array(agree)))
+    assert best.pop("repair_hours") > 0.97
+    assert max(best.values()) < 0.93
+
+
+def test_messy_table_is_drawn_from_its_seed_alone():
+    before = np.random.get_state()[1].copy()
+    first, again, other = (data.messy_table(200, seed=seed) for seed in (1, 1, 2))
+    for name, values in first.columns.items():
+        same = np.array_equal(values, again.columns[name], equal_nan=values.dtype != object)
+        assert same, name
+    assert not np.array_equal(first.columns["load"], other.columns["load"])
+    assert np.array_equal(np.random.get_state()[1], before)
+
+
+def test_messy_table_matrix():
+    table = data.messy_table(150)
+    numbers = table.matrix(["load", "age_days"])
+    assert numbers.shape == (150, 2)
+    assert numbers.dtype == np.float64
+    assert np.array_equal(numbers[:, 0], table.columns["load"])
+    mixed = table.matrix(["load", "site"])
+    assert mixed.dtype == object
+    assert mixed[3, 1] == table.columns["site"][3]
+    assert isinstance(mixed[3, 0], float)
+    with pytest.raises(KeyError, match="no column 'color'"):
+        table.matrix(["load", "color"])
+
+
+@pytest.mark.parametrize(("bad", "error"), [({"n": 99}, ValueError), ({"seed": -1}, ValueError)])
+def test_messy_table_refuses_bad_input(bad, error):
+    with pytest.raises(error, match="must be at least"):
+        data.messy_table(**bad)
+
+
+# --- a full-size set, if there is one -----------------------------------------------------------
+
+
+@pytest.fixture
+def nowhere(tmp_path, monkeypatch):
+    """No full-size set is to be found, and the answer is asked for by name."""
+    monkeypatch.setattr(data, "_FASHION_DEBIAN", str(tmp_path / "no-such-package"))
+    monkeypatch.setenv("COURSE_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("COURSE_FULL_DATA", "on")
+    return tmp_path
+
+
+@pytest.fixture
+def few_validation(monkeypatch):
+    monkeypatch.setattr(data, "_FULL_VALIDATION", 10)
+    whole = data.idx_folder
+    monkeypatch.setattr(data, "idx_folder", functools.partial(whole, validation=10))
+
+
+def test_full_size_finds_nothing_quietly(nowhere):
+    assert data.full_size() is None
+
+
+def test_full_size_finds_a_set_in_the_data_folder(nowhere, files, few_validation):
+    put(nowhere, files, packed=True)
+    found = data.full_size()
+    assert (len(found.train), len(found.validation), len(found.test)) == (50, 10, 20)
+    assert "COURSE_DATA_DIR" in found.source
+
+
+def test_full_size_finds_debians_package(nowhere, files, few_validation, monkeypatch):
+    package = nowhere / "package"
+    package.mkdir()
+    put(package, files, packed=True)
+    monkeypatch.setattr(data, "_FASHION_DEBIAN", str(package))
+    assert "Fashion-MNIST" in data.full_size().source
+
+
+def test_full_size_takes_damaged_files_for_none(nowhere, files, few_validation):
+    put(nowhere, files, packed=True)
+    for path in nowhere.iterdir():
+        path.write_bytes(path.read_bytes()[:40])
+    assert data.full_size() is None
+
+
+@pytest.mark.parametrize(("wish", "watched", "found"), [
+    ("off", True, False),
+    ("on", False, True),
+    ("auto", False, False),
+    ("auto", True, True),
+])  # fmt: skip
+def test_full_size_is_for_those_who_watch(
+    nowhere, files, few_validation, monkeypatch, wish, watched, found
+):
+    put(nowhere, files, packed=True)
+    monkeypatch.setenv("COURSE_FULL_DATA", wish)
+    monkeypatch.setattr(data, "watched", lambda: watched)
+    assert (data.full_size() is not None) == found
+
+
 # --- batches ----------------------------------------------------------------------------------
 
 

@@ -78,6 +78,7 @@ def test_setup_sets_dtype_threads_precision_and_style(monkeypatch):
     assert matplotlib.rcParams["figure.dpi"] == 100
     if hasattr(torch.backends, "fp32_precision"):
         assert torch.backends.fp32_precision == "ieee"
+    assert not torch.backends.cudnn.allow_tf32  # raises if the old and the new switch disagree
 
 
 @pytest.mark.parametrize(
