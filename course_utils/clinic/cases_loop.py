@@ -285,6 +285,14 @@ patient_4 = Case(
             "dropout. model.train() is missing.",
             shows=lambda got, _: 0.5 < got["asleep"] < 1.0,
         ),
+        Sign(
+            "without dropout",
+            edited(_sick_4, ("nn.Dropout(0.8), ", "")),
+            "The report is honest now, because next to nothing is left to be switched off. "
+            "The owner wants dropout in training: put it back, and switch it off where the model "
+            "is measured.",
+            shows=lambda got, _: got["dropout"] < 0.7,
+        ),
     ),
     first_look=(
         "whether two evaluations of the same model agree. If they do not, something random is "

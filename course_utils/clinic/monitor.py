@@ -26,7 +26,8 @@ from torch.optim.optimizer import (
 )
 
 _MOST_ROWS = 1000  # training inputs that are kept to compare them with the check-up's
-_MODAL = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd)
+_DROPOUT = nn.modules.dropout._DropoutNd
+_MODAL = (nn.modules.batchnorm._BatchNorm, _DROPOUT)
 
 
 class Stopped(BaseException):
@@ -54,6 +55,7 @@ class Monitor:
         samples: samples in those passes.
         stale: how many of those passes met gradients that an earlier one had left.
         asleep: how many of them went through a dropout or batch-norm layer in evaluation mode.
+        dropout: the largest share of units that an active dropout layer hides, over those passes.
         optimizer: name of the first optimizer's class, with its momentum if it has one.
         rates: the (largest) learning rate of each update.
         losses: the program's variable ``loss`` at each update; NaN if it has none.
@@ -71,6 +73,7 @@ class Monitor:
     samples: int = 0
     stale: int = 0
     asleep: int = 0
+    dropout: float = 0.0
     optimizer: str = ""
     rates: list[float] = field(default_factory=list)
     losses: list[float] = field(default_factory=list)
@@ -157,13 +160,16 @@ class Monitor:
             if self.model is None:
                 self.model = module
                 self.start = {n: p.detach().clone() for n, p in module.named_parameters()}
-            asleep = _asleep(module)
-            output.register_hook(lambda _: self._goes_back(module, given, asleep))
+            asleep, hidden = _asleep(module), _hidden(module)
+            output.register_hook(lambda _: self._goes_back(module, given, asleep, hidden))
 
-    def _goes_back(self, module: nn.Module, given: Tensor | None, asleep: bool) -> None:
+    def _goes_back(
+        self, module: nn.Module, given: Tensor | None, asleep: bool, hidden: float
+    ) -> None:
         """A backward pass has reached the model's output, and no parameter yet."""
         self.passes += 1
         self.asleep += asleep
+        self.dropout = max(self.dropout, hidden)
         self.stale += any(bool(p.grad.any()) for p in module.parameters() if p.grad is not None)
         if given is not None and given.ndim > 0:
             if self.samples < _MOST_ROWS and given.ndim > 1:
@@ -208,6 +214,12 @@ class Monitor:
 def _asleep(module: nn.Module) -> bool:
     """Whether a layer that behaves differently in training is in evaluation mode."""
     return any(isinstance(part, _MODAL) and not part.training for part in module.modules())
+
+
+def _hidden(module: nn.Module) -> float:
+    """The largest share of units that one of its dropout layers hides now."""
+    layers = (part for part in module.modules() if isinstance(part, _DROPOUT) and part.training)
+    return max((layer.p for layer in layers), default=0.0)
 
 
 def _variables(code: types.CodeType | None) -> dict[str, Any]:

@@ -43,11 +43,13 @@ def edited(program: Program, *edits: Edit) -> Program:
         The new function.
 
     Raises:
-        ValueError: If an old text does not stand in the program exactly once.
+        ValueError: If an old text does not stand in the program exactly once, within a line.
     """
     name = program.__name__
     text = text_of(program, name)
     for old, new in edits:
+        if "\n" in old:
+            raise ValueError(f"{old!r} is more than one line")
         if text.count(old) != 1:
             raise ValueError(f"{old!r} stands {text.count(old)} times in {name}, not once")
         start = text.rfind("\n", 0, text.index(old)) + 1

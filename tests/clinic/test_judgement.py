@@ -11,7 +11,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from course_utils import clinic, data, training
-from course_utils.clinic.monitor import Monitor, trained_on
+from course_utils.clinic.monitor import Monitor, close_all, trained_on
+from course_utils.clinic.programs import edited
 from course_utils.exercises import Status
 
 PATIENT = clinic.patient_1
@@ -249,3 +250,38 @@ def test_rows_are_recognized_in_any_scale():
     assert trained_on(old * 3 - 1, old[:10]) == 1.0
     assert trained_on(old, new) == 0.0
     assert trained_on(None, new) == trained_on(old[:, :5], new) == 0.0
+
+
+def test_another_optimizer_than_the_catalogues_is_not_called_adam():
+    faster = edited(PATIENT.sick, ("lr=0.1", "lr=0.1, momentum=0.5"))
+    said = check(faster)[1]
+    assert "This is another optimizer (SGD before, SGD with momentum now)" in said
+    assert "the symptom stays" in said and "Adam" not in said
+
+
+def test_removing_the_dropout_is_no_cure():
+    weaker = edited(clinic.patient_4.reference, ("nn.Dropout(0.8)", "nn.Dropout(0.1)"))
+    assert check(weaker, clinic.patient_4)[0].misconception == "without dropout"
+
+
+def test_scaling_elsewhere_cures_patient_3():
+    for old, new in (
+        ("nn.Sequential(", "nn.Sequential(nn.LayerNorm(784, elementwise_affine=False), "),
+        ("scans.float()", "F.normalize(scans.float()) * 9"),
+    ):
+        assert check(edited(clinic.patient_3.sick, (old, new)), clinic.patient_3)[0].passed
+
+
+@pytest.mark.parametrize("edit", [("no such text", ""), ("loss", ""), ("a\nb", "")])
+def test_an_edit_must_fit(edit):
+    with pytest.raises(ValueError, match=r"line|times"):
+        edited(PATIENT.sick, edit)
+
+
+def test_a_stopped_program_leaves_no_hook():
+    hooks = torch.nn.modules.module._global_forward_hooks
+    with Monitor():
+        Monitor().__enter__()  # its program was stopped: nobody leaves it
+    assert len(hooks) == 1
+    close_all()
+    assert not hooks
