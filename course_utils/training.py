@@ -22,8 +22,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
+from course_utils.bars import bar
 from course_utils.data import Split, batches
-from course_utils.environment import watched
 
 __all__ = ["History", "accuracy", "evaluate", "fit", "load_checkpoint", "save_checkpoint"]
 
@@ -177,9 +177,11 @@ def fit(
     if resume and run.checkpoint.exists():
         run.load(load_checkpoint(run.checkpoint), len(y))
     history = run.history
-    with _modes_restored(model), _progress_bar(history.epochs, epochs, progress) as bar:
+    left = range(history.epochs, epochs)
+    options = {"total": epochs, "done": history.epochs, "wanted": progress}
+    with _modes_restored(model), bar(left, title="epochs", **options) as shown:
         try:
-            for _ in bar:
+            for _ in shown:
                 if patience is not None and run.epochs_since_best() >= patience:
                     history.stopped_early = True
                     break
@@ -193,7 +195,7 @@ def fit(
                 finished = history.epochs == epochs
                 if checkpoint and (finished or history.epochs % checkpoint_epochs == 0):
                     run.save(len(y))
-                bar.set_postfix(loss=f"{measured['loss']:.3g}", refresh=False)
+                shown.set_postfix(loss=f"{measured['loss']:.3g}", refresh=False)
         except KeyboardInterrupt:
             history.interrupted = True
             print(f"Interrupted: {history.epochs} of {epochs} epochs are in the history.")
@@ -518,7 +520,7 @@ def _name(criterion: Criterion | None) -> str:
 
 
 # ----------------------------------------------------------------------------------------------
-# Modes and progress
+# Modes
 # ----------------------------------------------------------------------------------------------
 
 
@@ -531,18 +533,6 @@ def _modes_restored(model: nn.Module) -> Iterator[None]:
     finally:
         for module, training in modes:
             module.training = training
-
-
-def _progress_bar(done: int, epochs: int, progress: bool):
-    """A tqdm bar over the epochs that shows up only after a second, and only to a reader."""
-    left, options = range(done, epochs), {"initial": done, "total": epochs}
-    if progress and watched():
-        from tqdm.auto import tqdm
-
-        return tqdm(left, desc="epochs", leave=False, delay=1.0, **options)
-    from tqdm import tqdm
-
-    return tqdm(left, disable=True, **options)
 
 
 # ----------------------------------------------------------------------------------------------

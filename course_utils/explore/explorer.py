@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from course_utils.environment import watched
+from course_utils.bars import bar
 
 from .controls import Control
 from .frames import Frames, Packer
@@ -174,9 +174,11 @@ class Explorer:
         """
         if self._frames is None:
             packer = Packer()
-            for position in _with_progress(self.positions(), self.position_count, self.title):
-                packer.add(self._compute(position))
-                self._check_size(packer.size)
+            positions = bar(self.positions(), title=self.title, total=self.position_count)
+            with positions as shown:
+                for position in shown:
+                    packer.add(self._compute(position))
+                    self._check_size(packer.size)
             frames = packer.pack()
             self._check_size(frames.size)
             self._frames = frames
@@ -266,21 +268,3 @@ def _untouched_randomness() -> Iterator[None]:
         return
     with torch.random.fork_rng(devices=[]):
         yield
-
-
-def _with_progress(positions: Iterator[dict], total: int, title: str) -> Iterator[dict]:
-    """Yield the positions, with a bar for a reader who has waited for a second.
-
-    In a notebook even a closed bar leaves its text in the cell's output, so the output is cleared.
-    """
-    if not watched():
-        yield from positions
-        return
-    from tqdm.auto import tqdm
-
-    bar = tqdm(positions, total=total, desc=title, delay=1.0, leave=False)
-    yield from bar
-    if getattr(bar, "displayed", False):  # only the notebook's kind of bar knows it
-        from IPython.display import clear_output
-
-        clear_output()

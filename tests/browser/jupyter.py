@@ -20,7 +20,7 @@ import nbformat
 import samples
 
 ROOT = Path(__file__).resolve().parents[2]
-SAMPLE = "kitchen_sink.ipynb"
+SAMPLE, TRAINING = "kitchen_sink.ipynb", "long_training.ipynb"
 SETTINGS = {
     # The question whether to show news covers the page.
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
@@ -47,13 +47,14 @@ def copy_lessons(folder: Path) -> None:
             if cell.cell_type == "code":
                 cell.outputs, cell.execution_count = [], None
         nbformat.write(notebook, folder / source.name)
-    write_sample(folder / SAMPLE)
+    explorers = ["samples.kitchen_sink()", "samples.descent()", "samples.slow()"]
+    write_sample(folder / SAMPLE, ["import samples", *explorers])
+    write_sample(folder / TRAINING, ["import samples", "samples.slow_fit()"])
 
 
-def write_sample(path: Path) -> None:
-    """Write a notebook that shows the sample explorers."""
+def write_sample(path: Path, sources: list[str]) -> None:
+    """Write a notebook with these cells."""
     notebook = nbformat.v4.new_notebook()
-    sources = ["import samples", "samples.kitchen_sink()", "samples.descent()", "samples.slow()"]
     notebook.cells = [nbformat.v4.new_code_cell(source) for source in sources]
     notebook.metadata.kernelspec = dict(name="python3", language="python", display_name="Python 3")
     nbformat.write(notebook, path)
@@ -186,9 +187,15 @@ class Notebook:
         )
 
     def output_count(self, cell: int) -> int:
-        """How many outputs a cell has."""
+        """How many outputs a cell has that hold something (a bar leaves an empty one)."""
+        return len(self.outputs(cell))
+
+    def outputs(self, cell: int) -> list[dict[str, Any]]:
+        """The outputs of a cell that hold something."""
         return self.page.evaluate(
-            f"k => {self.PANEL}.content.widgets[k].model.outputs.length", cell
+            f"""k => {self.PANEL}.content.widgets[k].model.outputs.toJSON()
+                .filter(output => !output.data || Object.keys(output.data).length)""",
+            cell,
         )
 
     def scroll_to(self, cell: int) -> Any:
@@ -200,6 +207,11 @@ class Notebook:
             arg=cell,
         ).as_element()
         return handle
+
+    def save(self) -> None:
+        """Save the notebook, as a reader does."""
+        self.page.evaluate("jupyterapp.commands.execute('docmanager:save')")
+        self.page.wait_for_function(f"() => !{self.PANEL}.model.dirty")
 
     def close(self) -> None:
         """Shut the kernel down."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import samples
 from drive import View, move_everything
-from jupyter import ROOT, SAMPLE, Lab, Notebook, serve
+from jupyter import ROOT, SAMPLE, TRAINING, Lab, Notebook, serve
 
 from course_utils.explore import Explorer, registry
 
@@ -101,4 +101,24 @@ def test_a_second_view_of_an_explorer_moves_by_itself(lab, open_page, explorers)
     one.input("rate").press("End")
     assert one.position() != before
     assert two.position() == before
+    notebook.close()
+
+
+def test_a_long_training_shows_a_bar_and_leaves_nothing_of_it(lab, open_page, snap):
+    notebook = open_notebook(open_page, lab, TRAINING)
+    page = notebook.page
+    page.evaluate("void jupyterapp.commands.execute('notebook:run-all-cells')")
+    page.get_by_text("epochs:").first.wait_for()
+    snap(page, "lab-bar")
+    page.get_by_text("History(6 epochs)").wait_for()
+    text = page.locator(".jp-Cell-outputArea").all_inner_texts()[-1]
+    assert "The line before." in text
+    assert "epochs:" not in text
+    kinds = [output["output_type"] for output in notebook.outputs(cell=1)]
+    assert kinds == ["stream", "execute_result"]
+    notebook.save()
+    saved = (lab.folder / TRAINING).read_text()
+    assert "History(6 epochs)" in saved
+    assert "epochs:" not in saved
+    assert "widget" not in saved
     notebook.close()

@@ -187,3 +187,20 @@ def still() -> Explorer:
         storyboard=[dict(shown=0), dict(shown=2)],
         alt="A line whose end moves.",
     )
+
+
+def slow_fit():
+    """Print a line, then train for two seconds, long enough for a progress bar."""
+    import torch
+
+    from course_utils import training
+
+    class Slow(torch.nn.Linear):
+        def forward(self, x):
+            time.sleep(0.5)
+            return super().forward(x)
+
+    model = Slow(1, 1)
+    options = {"criterion": torch.nn.MSELoss(), "optimizer": torch.optim.SGD(model.parameters())}
+    print("The line before.")
+    return training.fit(model, (torch.zeros(4, 1), torch.zeros(4, 1)), epochs=6, **options)

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from course_utils import data, training
+from course_utils import bars, data, training
 from course_utils.data import Split
 from course_utils.training import History, accuracy, evaluate, fit
 
@@ -209,13 +209,10 @@ def test_nothing_is_printed(task, capfd):
 
 def test_a_bar_is_shown_to_a_reader_and_removed(task, capfd, monkeypatch):
     model, train = task
-    monkeypatch.setattr(training, "watched", lambda: True)
-    import tqdm
-
-    real = tqdm.tqdm
-    monkeypatch.setattr(
-        "tqdm.auto.tqdm", lambda *a, **k: real(*a, **(k | {"delay": 1e-9, "mininterval": 0}))
-    )
+    monkeypatch.setattr(bars, "watched", lambda: True)
+    monkeypatch.setattr(bars, "DELAY", 1e-9)
+    real = bars.tqdm
+    monkeypatch.setattr(bars, "tqdm", lambda *a, **k: real(*a, **(k | {"mininterval": 0})))
     options = {"criterion": nn.BCEWithLogitsLoss(), "optimizer": sgd(model), "epochs": 3}
     fit(model, train, **options)
     shown = capfd.readouterr().err
