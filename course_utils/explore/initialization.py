@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -68,6 +69,20 @@ def _forward_backward(key: str, gains: Tensor, depth: int) -> tuple[Tensor, Tens
     return torch.stack(activations, dim=1), torch.stack(gradients, dim=1)
 
 
+def _in_parts(measure: Callable[[Tensor], dict[str, Tensor]], gains: Tensor) -> dict[str, Tensor]:
+    """Join what ``measure`` finds for a few gains at a time: all layers of all would take 0.5 GB.
+
+    Args:
+        measure: maps gains (P,) to named tensors of shape (P, ...).
+        gains: (G,).
+
+    Returns:
+        The named tensors of all gains, each (G, ...).
+    """
+    parts = [measure(part) for part in gains.split(3)]
+    return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+
+
 # --- histograms by layer, over the scale -------------------------------------------------------
 
 SHOWN = (1, 6, 12, 18, 24, 30)
@@ -83,8 +98,11 @@ def _scales() -> Tensor:
 @functools.cache
 def _histograms(key: str) -> dict[str, Tensor]:
     """Histograms and statistics of all scales, computed once for each activation."""
-    scales = _scales()
-    a, d = _forward_backward(key, _GAINS[key] * scales, SHOWN[-1])
+    return _in_parts(functools.partial(_histograms_of, key), _GAINS[key] * _scales())
+
+
+def _histograms_of(key: str, gains: Tensor) -> dict[str, Tensor]:
+    a, d = _forward_backward(key, gains, SHOWN[-1])
     layers = [layer - 1 for layer in SHOWN]
     size = torch.where(d == 0, 0, d.abs().clamp(min=1e-40).log10())  # 0: left out below
     reference = d.square().mean(dim=(2, 3)).sqrt().clamp(min=1e-40)  # (G, L)
@@ -99,7 +117,7 @@ def _histograms(key: str) -> dict[str, Tensor]:
         std=a[:, -1].std(dim=(1, 2), correction=0),
         saturated=((a[:, -1] < low + near) | (a[:, -1] > high - near)).double().mean((1, 2))
         if bounded
-        else torch.full((len(scales),), torch.nan),
+        else torch.full((len(gains),), torch.nan),
         ratio=reference[:, 0] / reference[:, -1],
     )
 
@@ -208,18 +226,21 @@ def _gain_values() -> Tensor:
 @functools.cache
 def _mean_squares(key: str) -> tuple[Tensor, Tensor, Tensor]:
     """Mean square of a and of the gradient, measured, and of a as predicted: each (G, L)."""
-    a, d = _forward_backward(key, _gain_values(), DEEPEST)
-    measured = a.square().mean(dim=(2, 3))
-    gradient = d.square().mean(dim=(2, 3))
+    found = _in_parts(functools.partial(_mean_squares_of, key), _gain_values())
     z = torch.linspace(-10, 10, 2001, dtype=torch.float64)
     density = torch.softmax(-(z**2) / 2, dim=0)
     predicted = []
-    mean_square = torch.ones(len(measured), dtype=torch.float64)  # of the input
+    mean_square = torch.ones(len(_gain_values()), dtype=torch.float64)  # of the input
     for _ in range(DEEPEST):
         spread = (_gain_values().double() ** 2 * mean_square).sqrt()[:, None]
         mean_square = (density * ACTIVATIONS[key](spread * z) ** 2).sum(dim=1)
         predicted.append(mean_square)
-    return measured, gradient, torch.stack(predicted, dim=1)
+    return found["activations"], found["gradients"], torch.stack(predicted, dim=1)
+
+
+def _mean_squares_of(key: str, gains: Tensor) -> dict[str, Tensor]:
+    named = zip(("activations", "gradients"), _forward_backward(key, gains, DEEPEST), strict=True)
+    return {name: values.square().mean(dim=(2, 3)) for name, values in named}
 
 
 def _visible(values: Tensor) -> tuple[Tensor, Tensor]:
