@@ -249,6 +249,46 @@ def test_a_killed_training_loses_at_most_one_interval(tmp_path):
     assert len(again) - 1 == 480 - state["steps"]  # only the rest was computed again
 
 
+KILLED_WHILE_WRITING = """
+import io, sys, time, torch
+from course_utils import training
+
+real, file = torch.save, sys.argv[1]
+training.save_checkpoint({"steps": 3, "weights": torch.arange(1000.0)}, file)
+
+def half(state, target):  # write half of the bytes, tell, and wait to be killed
+    whole = io.BytesIO()
+    real(state, whole)
+    target.write(whole.getvalue()[: len(whole.getvalue()) // 2])
+    target.flush()
+    print("writing", flush=True)
+    time.sleep(300)
+
+torch.save = half
+training.save_checkpoint({"steps": 6, "weights": torch.ones(1000)}, file)
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
+def test_killed_in_the_middle_of_writing_leaves_the_last_whole_file(tmp_path):
+    file = tmp_path / "run.pt"
+    command = [sys.executable, "-c", KILLED_WHILE_WRITING, str(file)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout.readline() == "writing\n"
+    finally:
+        process.kill()
+        process.communicate()
+    remains = [f for f in tmp_path.iterdir() if f != file]
+    assert [f.stat().st_size > 0 for f in remains] == [True]  # it was killed with half a file
+    state = load_checkpoint(file)
+    assert state["steps"] == 3
+    assert torch.equal(state["weights"], torch.arange(1000.0))
+    save_checkpoint({"steps": 9}, file)  # the half file is in nobody's way
+    assert load_checkpoint(file) == {"steps": 9}
+    assert [f.name for f in tmp_path.iterdir()] == ["run.pt"]
+
+
 # --- the best weights --------------------------------------------------------------------------
 
 
