@@ -19,11 +19,26 @@ from course_utils.exercises import (
 
 
 def _fill(model: nn.Module) -> nn.Module:
-    """Set every parameter to values that depend on its shape alone, not on the order of making."""
+    """Set every parameter to values that depend on its shape alone, not on the order of making.
+
+    A matrix and its transpose get the same numbers, so ``W @ x`` and ``x @ W`` are both welcome.
+    """
     with torch.no_grad():
         for p in model.parameters():
             generator = torch.Generator().manual_seed(p.numel())
-            p.copy_(torch.randn(p.shape, generator=generator) / max(1, p[0].numel()) ** 0.5)
+            shape = sorted(p.shape) if p.ndim == 2 else p.shape
+            values = torch.randn(*shape, generator=generator) / max(1, p[0].numel()) ** 0.5
+            if p.ndim == 2:
+                values = values * (p[0].numel() / shape[1]) ** 0.5
+            p.copy_(values if values.shape == p.shape else values.T)
+    return model
+
+
+def _sized(model: nn.Module, x: Tensor) -> nn.Module:
+    """Let lazy layers take their sizes from the input."""
+    if any(nn.parameter.is_lazy(p) for p in model.parameters()):
+        with torch.no_grad():
+            model(x)
     return model
 
 
@@ -67,6 +82,24 @@ def _simple_nested():
     return nn.Sequential(nn.Flatten(), body, nn.Linear(256, 10))
 
 
+def _simple_lazy():
+    return nn.Sequential(nn.Flatten(), nn.LazyLinear(256), nn.ReLU(), nn.LazyLinear(10))
+
+
+def _simple_matrices():
+    class Matrices(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.W1 = nn.Parameter(torch.randn(784, 256) / 28)
+            self.W2 = nn.Parameter(torch.randn(256, 10) / 16)
+            self.b1, self.b2 = nn.Parameter(torch.zeros(256)), nn.Parameter(torch.zeros(10))
+
+        def forward(self, images):
+            return torch.relu(images.flatten(1) @ self.W1 + self.b1) @ self.W2 + self.b2
+
+    return Matrices()
+
+
 def _simple_no_flatten():
     return nn.Sequential(nn.Linear(784, 256), nn.ReLU(), nn.Linear(256, 10))
 
@@ -92,12 +125,12 @@ def _simple_small():
 
 
 def _observe_simple(build, images: Tensor) -> dict[str, object]:
-    model = _fill(_module(build(), "build_simple_net()"))
+    model = _fill(_sized(_module(build(), "build_simple_net()"), images))
     with torch.no_grad():
         logits = model(images.to(_float_type(model)))
     return {
         "the output's shape": tuple(logits.shape),
-        "the parameters' shapes": sorted(tuple(p.shape) for p in model.parameters()),
+        "the parameters' shapes": sorted(tuple(sorted(p.shape)) for p in model.parameters()),
         "the output for weights of our choice": logits.float(),
     }
 
@@ -114,7 +147,7 @@ simple_net = FunctionExercise(
         "one hidden layer of 256 units with ReLU, and ten logits for `F.cross_entropy` come out."
     ),
     solution=build_simple_net,
-    alternatives=(_simple_class, _simple_nested),
+    alternatives=(_simple_class, _simple_nested, _simple_lazy, _simple_matrices),
     observe=_observe_simple,
     show_expected=False,
     probes=(Probe("four images", _images(4)), Probe("one image", _images(1))),
@@ -694,6 +727,29 @@ class _BlockLinear(ResidualBlock):
         return self.shortcut(x) + self.conv2(self.conv1(x))
 
 
+class _BlockLateStride(ResidualBlock):
+    def __init__(self, in_channels, out_channels, stride=1):
+        super().__init__(in_channels, out_channels, stride)
+        self.conv1 = nn.Conv2d(in_channels, out_channels, 3, padding=1)
+        self.conv2 = nn.Conv2d(out_channels, out_channels, 3, stride, padding=1)
+
+
+class _BlockLazy(nn.Module):
+    def __init__(self, in_channels, out_channels, stride=1):
+        super().__init__()
+        self.branch = nn.Sequential(
+            nn.LazyConv2d(out_channels, 3, stride, 1),
+            nn.ReLU(),
+            nn.LazyConv2d(out_channels, 3, padding="same"),
+        )
+        if stride > 1 or in_channels != out_channels:
+            self.project = nn.LazyConv2d(out_channels, 1, stride)
+
+    def forward(self, x):
+        way = self.project(x) if hasattr(self, "project") else x
+        return torch.add(self.branch(x), way)
+
+
 class _BlockNoPadding(ResidualBlock):
     def __init__(self, in_channels, out_channels, stride=1):
         super().__init__(in_channels, out_channels, stride)
@@ -702,7 +758,7 @@ class _BlockNoPadding(ResidualBlock):
 
 
 def _observe_block(block_class, in_channels, out_channels, stride, x) -> dict[str, object]:
-    block = _module(block_class(in_channels, out_channels, stride), "ResidualBlock(…)")
+    block = _sized(_module(block_class(in_channels, out_channels, stride), "ResidualBlock(…)"), x)
     kernels = sorted(tuple(p.shape) for p in block.parameters() if p.ndim == 4)
     _fill(block)
     x = x.to(_float_type(block))
@@ -712,12 +768,28 @@ def _observe_block(block_class, in_channels, out_channels, stride, x) -> dict[st
         for p in block.parameters():
             p.zero_()
         silent = block(x)
+    seen = _rows_seen(block, in_channels, stride)
     return {
         "the output's shape": shape,
         "the shapes of the convolution weights": kernels,
         "the output when all weights are 0": silent.float(),
         "whether the block bends": bool(bend > 1e-4),
+        "how many rows of pixels one output sees": seen,
     }
+
+
+def _rows_seen(block: nn.Module, channels: int, stride: int) -> int:
+    """Rows of the input on which the middle output depends, with weights that hide nothing."""
+    with torch.no_grad():
+        for p in block.parameters():
+            p.fill_(0.1)
+    shape = 1, channels, 13, 13
+    x = torch.ones(shape, dtype=_float_type(block), requires_grad=True)
+    with torch.enable_grad():
+        out = block(x)
+        middle = out.shape[2] // 2
+        (gradient,) = torch.autograd.grad(out[:, :, middle, middle].sum(), x)
+    return int((gradient != 0).any(dim=3).any(dim=1).sum())
 
 
 def _block_input(channels: int, out_channels: int, stride: int):
@@ -738,7 +810,7 @@ residual_block = FunctionExercise(
         "where the shapes agree, else a 1×1 convolution."
     ),
     solution=ResidualBlock,
-    alternatives=(_BlockSequential, _BlockPreActivation),
+    alternatives=(_BlockSequential, _BlockPreActivation, _BlockLazy),
     observe=_observe_block,
     show_expected=False,
     probes=(
@@ -754,6 +826,12 @@ residual_block = FunctionExercise(
             _BlockNoProjection,
             "You always add x itself. Where stride or channels change, the shapes differ: it "
             "fails, or with 1 channel broadcasts in silence. Add shortcut(x), a 1×1 convolution.",
+        ),
+        Misconception(
+            "stride in the second convolution",
+            _BlockLateStride,
+            "The sizes agree, but the second convolution takes the stride. Then the first one "
+            "works on all pixels, at four times the cost. Give the stride to the first.",
         ),
         Misconception(
             "ReLU after the sum",
@@ -910,7 +988,7 @@ class _BranchesPlainList(nn.Module):
 
 
 def _observe_branches(branches_class, in_channels, plan, x) -> dict[str, object]:
-    model = _fill(_module(branches_class(in_channels, plan), "Branches(…)"))
+    model = _fill(_sized(_module(branches_class(in_channels, plan), "Branches(…)"), x))
     with torch.no_grad():
         out = model(x.to(_float_type(model))).float()
     kernels = sorted(tuple(p.shape) for p in model.parameters() if p.ndim == 4)

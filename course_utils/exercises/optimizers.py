@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 
 import torch
 from torch import Tensor
@@ -641,7 +642,7 @@ schedule_exercise = FunctionExercise(
 def _bytes(answer: object) -> int:
     if isinstance(answer, Tensor) and answer.numel() == 1:
         answer = answer.item()
-    if isinstance(answer, bool) or not isinstance(answer, (int, float)):
+    if isinstance(answer, bool) or not isinstance(answer, numbers.Real):
         raise AnswerError(f"expected a number of bytes, got {type(answer).__name__}.")
     return round(answer)
 

@@ -148,6 +148,21 @@ def _epoch_tensor(model, X, y, optimizer, batch_size=64):
     return float(total) / len(y)
 
 
+def _epoch_loader(model, X, y, optimizer, batch_size=64):
+    model.train()
+    dataset = torch.utils.data.TensorDataset(X, y)
+    losses, counts = [], []
+    optimizer.zero_grad()
+    for X_batch, y_batch in torch.utils.data.DataLoader(dataset, batch_size):
+        loss = nn.functional.cross_entropy(model(X_batch), y_batch)
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        losses.append(loss.item())
+        counts.append(len(y_batch))
+    return sum(a * b for a, b in zip(losses, counts, strict=True)) / sum(counts)
+
+
 def _epoch_sloppy(mode=True, zero=True, by_sample=True, graph=False, drop=False):
     """The loop with some of its bugs."""
 
@@ -171,11 +186,28 @@ def _epoch_sloppy(mode=True, zero=True, by_sample=True, graph=False, drop=False)
     return train_one_epoch
 
 
+class _Dropout(nn.Module):
+    """Like dropout, but it drops the same units each time and draws no random numbers.
+
+    So the losses do not depend on what else draws some, as a DataLoader does.
+    """
+
+    def __init__(self, dropout: float) -> None:
+        super().__init__()
+        self.dropout = dropout
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if not self.training:
+            return x
+        dropped = torch.arange(x.shape[1]) < self.dropout * x.shape[1]
+        return x.masked_fill(dropped, 0.0) / (1 - self.dropout)
+
+
 def _observe_epoch(answer, samples: int, batch_size: int, dropout: float):
     """Let the answer train a small network for two epochs."""
     generator = torch.Generator().manual_seed(samples)
     X, y = torch.randn(samples, 6, generator=generator), torch.arange(samples) % 3
-    model = nn.Sequential(nn.Linear(6, 8), nn.Dropout(dropout), nn.Tanh(), nn.Linear(8, 3))
+    model = nn.Sequential(nn.Linear(6, 8), _Dropout(dropout), nn.Tanh(), nn.Linear(8, 3))
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.copy_(torch.randn(parameter.shape, generator=generator) / 2)
@@ -203,7 +235,7 @@ four_bugs = FunctionExercise(
         "number. The model may come in evaluation mode."
     ),
     solution=train_one_epoch,
-    alternatives=(_epoch_batches, _epoch_tensor),
+    alternatives=(_epoch_batches, _epoch_tensor, _epoch_loader),
     observe=_observe_epoch,
     time_limit=30.0,  # a process's first optimizer imports a lot
     rtol=1e-4,
