@@ -490,7 +490,7 @@ def data_problems(X: Tensor, y: Tensor | None = None, classes: int | None = None
             found.append(f"the largest input is {size.max():.3g}: scale the inputs")
         elif 0 < size.max() < 0.01:
             found.append(f"no input is larger than {size.max():.1g}: scaled twice?")
-    copies = len(values) - len(values.unique(dim=0)) if len(values) else 0
+    copies = len(values) - len(set(_bytes_of_rows(X)))
     if copies:
         found.append(f"{copies} sample{'s repeat' if copies > 1 else ' repeats'} another one")
     return found + (_label_problems(values, y, classes) if y is not None else [])
@@ -533,13 +533,14 @@ def shared_rows(a: Tensor, b: Tensor) -> list[tuple[int, int]]:
             f"The samples have the shapes {tuple(a.shape[1:])} and {tuple(b.shape[1:])}."
         )
     rows: dict[bytes, list[int]] = {}
-    for i, sample in enumerate(a.detach().cpu()):
-        rows.setdefault(sample.contiguous().numpy().tobytes(), []).append(i)
-    return sorted(
-        (i, j)
-        for j, sample in enumerate(b.detach().cpu())
-        for i in rows.get(sample.contiguous().numpy().tobytes(), ())
-    )
+    for i, sample in enumerate(_bytes_of_rows(a)):
+        rows.setdefault(sample, []).append(i)
+    pairs = enumerate(_bytes_of_rows(b))
+    return sorted((i, j) for j, sample in pairs for i in rows.get(sample, ()))
+
+
+def _bytes_of_rows(X: Tensor) -> Iterator[bytes]:
+    return (row.tobytes() for row in X.detach().cpu().contiguous().numpy())
 
 
 def first_bad_layer(model: nn.Module, x: Any) -> str | None:

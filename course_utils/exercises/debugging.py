@@ -10,6 +10,20 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from course_utils.clinic import (  # noqa: F401
+    patient_1,
+    patient_2,
+    patient_3,
+    patient_4,
+    patient_5,
+    patient_6,
+    patient_7,
+    patient_8,
+    patient_9,
+    patient_10,
+    patient_11,
+    patient_12,
+)
 from course_utils.exercises import FunctionExercise, Misconception, Prediction, Probe
 
 # --- 07.1: overfit one batch -------------------------------------------------------------------
