@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any
-
-from matplotlib.axes import Axes
+from typing import TYPE_CHECKING, Any
 
 from course_utils import plotting
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 @dataclass(frozen=True, repr=False)
@@ -93,7 +94,10 @@ def _line(
     ax: Axes, x: Any, values: list[float], color: str, name: str, along: str, label: str = ""
 ) -> None:
     ax.plot(list(x), values, color=plotting.OKABE_ITO[color], label=label or None, linewidth=1.2)
-    if not any(map(math.isfinite, values)):
-        ax.text(0.5, 0.5, "not finite", transform=ax.transAxes, ha="center")
+    broken = next((k for k, value in enumerate(values) if not math.isfinite(value)), None)
+    if broken is not None:
+        ax.set_xlim(0, len(values))
+        words = f"not finite from {along} {broken + 1} on"
+        ax.text(0.5, 0.5, words, transform=ax.transAxes, ha="center", fontsize="small")
     ax.set_xlabel(along)
     ax.set_ylabel(name)

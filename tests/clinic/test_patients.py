@@ -203,6 +203,17 @@ def test_the_chart_is_drawn(monkeypatch):
     plt.close("all")
 
 
+def test_a_chart_says_where_numbers_end(monkeypatch):
+    import matplotlib.pyplot as plt
+
+    monkeypatch.setattr(plt, "show", lambda: None)
+    clinic.patient_9.chart(seed=0)
+    loss = plt.gcf().axes[0]
+    assert loss.get_xlim() == (0, 120)
+    assert loss.texts[0].get_text().startswith("not finite from update")
+    plt.close("all")
+
+
 def test_the_source_asks_for_a_diagnosis_first(capsys):
     patient = clinic.patient_5
     patient.diagnosed = False
