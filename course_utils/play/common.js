@@ -1,0 +1,230 @@
+/**
+ * What both live tools share: the line to the kernel, the recording, and small elements.
+ *
+ * This file is joined to explore/front.js, whose helpers it uses: html, clamp, prettyMinus, guard,
+ * keepKeys, freshId, Theme, watchTheme.
+ */
+
+const SILENCE = 3000; // ms without an answer after which the recording plays
+const BUSY_AGAIN = 250; // ms until a request is repeated that met a running cell
+
+// --- The line to the kernel ----------------------------------------------------------------------
+
+/**
+ * Asks, and waits for the answer before asking again: at most one request is under way.
+ *
+ *   onAnswer(header, bytes)   an answer to this view, or to another view of the same tool
+ *   onSilence()               no answer has come: the kernel is busy, or gone
+ *   onBusy()                  a cell runs; the request is repeated until it is over
+ */
+class Line {
+  constructor(model, handlers) {
+    Object.assign(this, { model, handlers, seq: 0, waiting: null, closed: false });
+    this.view = Math.random().toString(36).slice(2, 10);
+    this.exists = typeof model.send === "function";
+    this.receive = (header, buffers) => this.take(header, buffers);
+    if (this.exists) model.on("msg:custom", this.receive);
+  }
+
+  /** Send a request; false if another one is still under way. */
+  ask(request) {
+    if (!this.exists || this.closed || this.waiting) return false;
+    this.waiting = { ...request, view: this.view, seq: (this.seq += 1) };
+    this.post();
+    return true;
+  }
+
+  post() {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.handlers.onSilence(), SILENCE);
+    try {
+      this.model.send(this.waiting);
+    } catch (error) {
+      console.warn(error);
+      this.handlers.onSilence();
+    }
+  }
+
+  take(header, buffers) {
+    if (this.closed) return;
+    const mine = header.view === this.view;
+    if (mine && header.seq !== this.waiting?.seq) return;
+    if (mine) clearTimeout(this.timer);
+    if (mine && header.kind === "busy") {
+      this.handlers.onBusy();
+      this.timer = setTimeout(() => this.post(), BUSY_AGAIN);
+      return;
+    }
+    if (mine) this.waiting = null;
+    this.handlers.onAnswer(header, buffers?.[0] ? bytesOf(buffers[0]) : new Uint8Array(), mine);
+  }
+
+  close() {
+    this.closed = true;
+    clearTimeout(this.timer);
+    if (this.exists) this.model.off("msg:custom", this.receive);
+  }
+}
+
+/** A copy of a binary block, so that arrays of any type may begin at its start. */
+function bytesOf(block) {
+  const view = ArrayBuffer.isView(block) ? block : new DataView(block);
+  return new Uint8Array(view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength));
+}
+
+// --- The recording -------------------------------------------------------------------------------
+
+/** Plays recorded answers; `show(header, bytes)` draws one. */
+class RecordingBar {
+  constructor(recording, data, { show, note }) {
+    Object.assign(this, { recording, show, index: 0, timer: null });
+    this.bytes = bytesOf(data);
+    this.button = html("button", { type: "button", class: "nnp-record-play" }, "Play recording");
+    this.button.addEventListener("click", () => (this.timer ? this.stop() : this.start()));
+    this.range = html("input", {
+      type: "range",
+      min: 0,
+      max: Math.max(0, this.last),
+      step: 1,
+      "aria-label": "Moment of the recording",
+    });
+    this.range.addEventListener("input", () => {
+      this.stop();
+      this.move(Number(this.range.value));
+    });
+    this.note = html("p", { class: "nnp-record-note" }, note);
+    const row = html("div", { class: "nnp-record-row nnx-buttons" }, this.button, this.range);
+    this.element = html("div", { class: "nnp-record", hidden: "" }, this.note, row);
+  }
+
+  get last() {
+    return this.recording.frames.length - 1;
+  }
+
+  /** Show the bar with a remark on why there is only a recording. */
+  open(remark) {
+    this.note.textContent = remark;
+    this.element.hidden = false;
+  }
+
+  close() {
+    this.stop();
+    this.element.hidden = true;
+  }
+
+  move(index) {
+    this.index = clamp(index, 0, this.last);
+    const frame = this.recording.frames[this.index];
+    if (!frame) return;
+    this.range.value = this.index;
+    const bytes = this.bytes.slice(frame.start, frame.start + frame.length);
+    const text = this.show(frame.header, bytes) ?? "";
+    this.range.setAttribute("aria-valuetext", text || `${this.index + 1} of ${this.last + 1}`);
+  }
+
+  start() {
+    if (this.index === this.last) this.move(0);
+    this.button.textContent = "Pause recording";
+    this.next();
+  }
+
+  next() {
+    const hold = this.recording.frames[this.index]?.header.hold ?? 0;
+    this.timer = setTimeout(
+      () => {
+        this.move(this.index + 1);
+        if (this.index === this.last) this.stop();
+        else this.next();
+      },
+      this.recording.pace * (1 + hold),
+    );
+  }
+
+  stop() {
+    clearTimeout(this.timer);
+    this.timer = null;
+    this.button.textContent = "Play recording";
+  }
+}
+
+const PAGE_REMARK =
+  "This page has no Python kernel, so here is a recorded session. Open the notebook in Jupyter to use the tool live.";
+const GONE_REMARK =
+  "No answer from the Python kernel: it is busy, or it has stopped. Here is a recorded session until it answers; run the cell again if it has stopped.";
+
+// --- Small elements ------------------------------------------------------------------------------
+
+/** A button that does something. */
+function button(label, action, attributes = {}) {
+  const element = html("button", { type: "button", ...attributes }, label);
+  element.addEventListener("click", action);
+  return element;
+}
+
+/** A canvas of `size` by `size` pixels. */
+function square(size, className, attributes = {}) {
+  return html("canvas", { width: size, height: size, class: className, ...attributes });
+}
+
+/** A text that a screen reader hears after the picture has rested for a moment. */
+class Announcer {
+  constructor() {
+    this.element = html("div", { class: "nnx-hidden", role: "status", "aria-live": "polite" });
+  }
+
+  say(text, delay = ANNOUNCE_AFTER) {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => {
+      if (this.element.textContent !== text) this.element.textContent = text;
+    }, delay);
+  }
+
+  stop() {
+    clearTimeout(this.timer);
+  }
+}
+
+/** The frame of a tool: title, theme, keys, and a place for faults. */
+class ToolFrame {
+  constructor(spec, kind, parent) {
+    this.root = html("div", {
+      class: `nnx nnp nnp-${kind}`,
+      role: "group",
+      "aria-label": spec.title,
+      "data-tool": kind,
+    });
+    this.root.addEventListener("keydown", keepKeys);
+    this.root.append(html("p", { class: "nnx-title" }, spec.title));
+    parent.append(this.root);
+    this.theme = new Theme(spec, this.root);
+    this.fault = html("p", { class: "nnx-error", role: "alert", hidden: "" });
+    this.announcer = new Announcer();
+  }
+
+  showFault(text) {
+    if (this.fault.textContent !== text) this.fault.textContent = text;
+    this.fault.hidden = !text;
+  }
+
+  /** Follow theme and width; returns a function that stops. */
+  watch(redraw) {
+    const update = () => guard(this.root, () => this.theme.update() && redraw());
+    const sizes = new ResizeObserver(() => guard(this.root, () => {
+      this.theme.update();
+      redraw();
+    }));
+    sizes.observe(this.root);
+    const stopTheme = watchTheme(update);
+    return () => {
+      sizes.disconnect();
+      stopTheme();
+      this.announcer.stop();
+      this.root.remove();
+    };
+  }
+
+  /** A color of the theme, as CSS. */
+  color(name) {
+    return getComputedStyle(this.root).getPropertyValue(`--nnx-${name}`).trim();
+  }
+}
