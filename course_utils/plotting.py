@@ -29,8 +29,10 @@ __all__ = [
     "band",
     "boundary_line",
     "colors",
+    "compare",
     "curves",
     "decision_regions",
+    "dot_ranges",
     "layer_histograms",
     "linestyles",
     "markers",
@@ -344,6 +346,71 @@ def band(
     ax.fill_between(x, runs.min(axis=0), runs.max(axis=0), color=color, alpha=alpha, linewidth=0)
     ax.plot(x, np.median(runs, axis=0), color=color, linestyle=linestyle, label=label)
     return ax
+
+
+def dot_ranges(
+    ax: Axes,
+    results: Mapping[str, Any],
+    *,
+    baseline: str | None = None,
+    color: str = "blue",
+    xlabel: str = "",
+) -> Axes:
+    """Methods compared over several runs: a row each, with every run, their range and median.
+
+    Args:
+        ax: where to draw.
+        results: name of a method -> (S,) values, one for each run; the first row is on top.
+        baseline: name of the method whose median is drawn as a dashed line through all rows.
+        color: a name of OKABE_ITO or any matplotlib color.
+        xlabel: text under the axis, with its unit.
+
+    Returns:
+        The Axes.
+
+    Raises:
+        ValueError: if there are no results, a method has no values, or the baseline is not among
+            the methods.
+    """
+    runs = {name: _array(values).astype(float).reshape(-1) for name, values in results.items()}
+    if not runs or not all(len(values) for values in runs.values()):
+        raise ValueError("dot_ranges needs at least one method, and a value for each.")
+    if baseline is not None:
+        if baseline not in runs:
+            raise ValueError(f"The baseline {baseline!r} is not among {', '.join(runs)}.")
+        ax.axvline(np.median(runs[baseline]), color="gray", linestyle="--", linewidth=1.2, zorder=1)
+    color, rows = _hex(color), range(len(runs) - 1, -1, -1)
+    for row, values in zip(rows, runs.values(), strict=True):
+        ax.plot([values.min(), values.max()], [row, row], "-", color=color, alpha=0.35, linewidth=6)
+        ax.plot(values, np.full(len(values), row), "|", color=color, markersize=10)
+        ax.plot(np.median(values), row, "D", color=color, markersize=7, markeredgecolor="white")
+    ax.set_yticks(list(rows), list(runs))
+    ax.set(ylim=(-0.6, len(runs) - 0.4), xlabel=xlabel)
+    ax.grid(visible=False, axis="y")
+    return ax
+
+
+def compare(
+    panels: Mapping[str, Mapping[str, Any]], baseline: str | None = None, height: float = 0.5
+) -> Figure:
+    """A figure with one panel of ``dot_ranges`` for each measure, side by side, sharing the rows.
+
+    Args:
+        panels: text under a panel -> its results, name -> (S,) values.
+        baseline: name of the row whose median is drawn as a dashed line.
+        height: of a row in inches.
+
+    Returns:
+        The figure, made with pyplot. Assign it, or a notebook shows it twice as a last line.
+    """
+    import matplotlib.pyplot as plt
+
+    rows = max(len(results) for results in panels.values())
+    size = (4 + 3.4 * len(panels), 0.8 + height * rows)
+    fig, axes = plt.subplots(1, len(panels), figsize=size, sharey=True, squeeze=False)
+    for ax, (text, results) in zip(axes[0], panels.items(), strict=True):
+        dot_ranges(ax, results, baseline=baseline, xlabel=text)
+    return fig
 
 
 def curves(

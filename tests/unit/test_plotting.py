@@ -286,3 +286,34 @@ def test_everything_draws_without_a_warning(recwarn):
     figure.canvas.draw()
     plotting.show_images(np.zeros((2, 3, 3)), ["a", "b"], correct=[True, False]).canvas.draw()
     assert [str(w.message) for w in recwarn] == []
+
+
+def test_dot_ranges_show_every_run_and_the_median(ax):
+    results = {"none": torch.tensor([0.8, 0.9, 0.7]), "more data": [0.95, 0.9, 0.97]}
+    assert plotting.dot_ranges(ax, results, baseline="none", xlabel="share right") is ax
+    drawn = [(line.get_xdata().tolist(), line.get_ydata().tolist()) for line in ax.lines[1:]]
+    extent, runs, middle = drawn[:3]
+    assert extent == ([pytest.approx(0.7), pytest.approx(0.9)], [1, 1])
+    assert runs == ([pytest.approx(v) for v in (0.8, 0.9, 0.7)], [1, 1, 1])
+    assert middle == ([pytest.approx(0.8)], [1])
+    assert drawn[5] == ([pytest.approx(0.95)], [0])
+    assert ax.lines[0].get_xdata()[0] == pytest.approx(0.8)  # the baseline
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["none", "more data"]
+    assert ax.get_xlabel() == "share right"
+
+
+@pytest.mark.parametrize(
+    ("results", "options"),
+    [({}, {}), ({"empty": []}, {}), ({"one": [1.0]}, {"baseline": "two"})],
+)
+def test_dot_ranges_refuse_what_they_cannot_compare(ax, results, options):
+    with pytest.raises(ValueError, match=r"dot_ranges needs|is not among"):
+        plotting.dot_ranges(ax, results, **options)
+
+
+def test_compare_gives_each_measure_a_panel():
+    results = {"none": [0.8, 0.9], "more data": [0.95, 0.9]}
+    fig = plotting.compare({"share right": results, "loss": results}, baseline="none")
+    assert [ax.get_xlabel() for ax in fig.axes] == ["share right", "loss"]
+    assert [t.get_text() for t in fig.axes[0].get_yticklabels()] == ["none", "more data"]
+    assert len(plotting.compare({"loss": results}).axes) == 1
