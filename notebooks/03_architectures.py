@@ -370,12 +370,19 @@ verify("a plain attribute is left behind", centered.also_mean.dtype == torch.flo
 #
 # The module below runs, but its layers reach no optimizer and its mean no checkpoint.
 #
-# ```python class BrokenTower(nn.Module): def __init__(self, width, depth, mean):
-# super().__init__() self.mean = mean self.layers = [nn.Linear(width, width) for _ in
-# range(depth)]
+# ```python
+# class BrokenTower(nn.Module):
+#     def __init__(self, width, depth, mean):
+#         super().__init__()
+#         self.mean = mean
+#         self.layers = [nn.Linear(width, width) for _ in range(depth)]
 #
-# def forward(self, x): x = x - self.mean for layer in self.layers: x = torch.relu(layer(x))
-# return x ```
+#     def forward(self, x):
+#         x = x - self.mean
+#         for layer in self.layers:
+#             x = torch.relu(layer(x))
+#         return x
+# ```
 #
 # Write it again as `Tower`, repaired. The flow is right and stays; what must change is how the
 # layers and the mean are assigned.
@@ -527,11 +534,11 @@ def forty_fits(sizes, x, y, steps=600, lr=0.04):
 
 
 # %% [markdown]
-# Of the rates 0.02, 0.04 and 0.08, 0.04 was best for both deep shapes, and 0.08 only slightly
-# better for the wide one.
+# Of the rates 0.02, 0.04 and 0.08, 0.04 gave every shape its best single run. The deep shapes get
+# stuck about equally often with all three; the wide one a little less often with 0.08.
 
 # %%
-x = torch.linspace(0, 1, 65, dtype=torch.float64)[:, None]  # (65, 1)
+x = torch.linspace(0, 1, 33, dtype=torch.float64)[:, None]  # (33, 1), four points a piece
 zigzag = folding_network(3)(x).detach()
 shapes = {"64": [1, 64, 1], "12-12": [1, 12, 12, 1], "9-9-9": [1, 9, 9, 9, 1]}
 errors = {name: forty_fits(sizes, x, zigzag) for name, sizes in shapes.items()}
@@ -712,13 +719,15 @@ exercises.plain_guess.commit(guess)
 
 # %% [markdown]
 # Every training from here on is the five-line loop with Adam, so write it once. `loss_of` says
-# how a model turns a batch into a loss.
+# how a model turns a batch into a loss. `fused=True` changes no rule: Adam then updates all
+# parameters in one call instead of one after the other, which saves time when there are hundreds
+# of small ones.
 
 
 # %%
 def run_epochs(model, loss_of, *tensors, epochs, lr=3e-3, seed=0):
     """Train in place with Adam on batches of 50; `loss_of(model, *batch)` gives the loss."""
-    optimizer = torch.optim.Adam(model.parameters(), lr=lr)
+    optimizer = torch.optim.Adam(model.parameters(), lr=lr, fused=True)
     generator = torch.Generator().manual_seed(seed)
     for _ in range(epochs):
         for batch in data.batches(*tensors, batch_size=50, generator=generator):
@@ -729,18 +738,18 @@ def run_epochs(model, loss_of, *tensors, epochs, lr=3e-3, seed=0):
 
 
 # %% [markdown]
-# Here is the real test: 30 steps on 500 digits for each variant and depth. That is little
+# Here is the real test: 20 steps on 500 digits for each variant and depth. That is little
 # training on purpose. With more steps the shallow plain networks would improve as well; the
 # question is which of them can *start* to learn.
 
 
 # %%
 def stack_accuracy(variant, depth):
-    """Train three stacks for 30 steps; test accuracies in percent (3,)."""
+    """Train three stacks for 20 steps; accuracies on 500 test digits in percent (3,)."""
     stacks = DeepStacks(depth, variant)
-    run_epochs(stacks, stacks_loss, X_train[:500], y_train[:500], epochs=3)
+    run_epochs(stacks, stacks_loss, X_train[:500], y_train[:500], epochs=2, lr=5e-3)
     with torch.no_grad():
-        right = stacks(X_test).argmax(dim=2) == y_test  # (3, 1000)
+        right = stacks(X_test[:500]).argmax(dim=2) == y_test[:500]  # (3, 500)
     return 100 * right.float().mean(dim=1)
 
 
@@ -755,8 +764,8 @@ ax.set_xticks(some_depths, some_depths)
 plt.show()
 
 # %% [markdown]
-# Test accuracy after 30 steps on 500 digits, against depth, band over three starts: both plain
-# variants end at 10 %, guessing; the residual one holds on to 30 blocks; the scaled residual
+# Test accuracy after 20 steps on 500 digits, against depth, band over three starts: both plain
+# variants end at 10 %, guessing; the residual one still learns with 30 blocks; the scaled residual
 # network hardly notices its depth. One learning rate for all, tuned for none.
 #
 # Read the figure from left to right: plain falls first, then plain with matched weights, then the
@@ -769,7 +778,7 @@ exercises.plain_guess.reveal("c", "A living gradient is not enough.")
 print({variant: f"≈{runs.median():.0f} %" for variant, runs in at_100.items()})
 verify("plain, 100 blocks: no better than 15 %", at_100["plain"].max() < 15)
 verify("matched weights do not save it", at_100["plain, matched"].max() < 25)
-verify("residual / √L, 100 blocks: at least 70 %", at_100["residual / √L"].min() > 70)
+verify("residual / √L, 100 blocks: at least 60 %", at_100["residual / √L"].min() > 60)
 
 # %% [markdown]
 # Why does the matched plain network fail? Each layer mixes all directions and keeps the positive
@@ -1081,8 +1090,8 @@ def draw_pairs(split, classes, n, seed):
 # encoder has never seen?
 #
 # For the harder question a second set of encoders is trained on the digits 0 to 6 only, and
-# tested on pairs of 7, 8 and 9. All encoders get the same 8,000 pairs per epoch, two epochs, and
-# Adam with the rate 0.001.
+# tested on pairs of 7, 8 and 9. Every encoder sees 8,000 pairs once, in batches of 50, with Adam
+# and the rate 0.001.
 
 
 # %%
@@ -1095,11 +1104,11 @@ def closer_share(distance, pairs):
 
 
 def train_siamese(classes, seed):
-    """Train a Siamese network for two epochs over 8,000 pairs of the given classes."""
+    """Train a Siamese network for one epoch over 8,000 pairs of the given classes."""
     torch.manual_seed(seed)
     model = Siamese()
     pairs = draw_pairs(digits.train, classes, 8000, seed)
-    run_epochs(model, contrastive_loss, *pairs, epochs=2, lr=1e-3, seed=seed)
+    run_epochs(model, contrastive_loss, *pairs, epochs=1, lr=1e-3, seed=seed)
     return model
 
 
@@ -1117,7 +1126,7 @@ on_new = [closer_share(train_siamese(known, seed), new_pairs) for seed in range(
 print(f"pixels:   all classes ≈{pixels['all']:.2f}, only 7, 8, 9 ≈{pixels['new']:.2f}")
 print("encoder:  trained on all classes", [f"≈{value:.2f}" for value in on_all])
 print("          trained on 0–6, tested on 7, 8, 9", [f"≈{value:.2f}" for value in on_new])
-verify("trained on all: at least 0.94, pixels below 0.8", pixels["all"] < 0.8 < 0.94 < min(on_all))
+verify("trained on all: at least 0.92, pixels below 0.8", pixels["all"] < 0.8 < 0.92 < min(on_all))
 verify("on classes never seen: not 0.1 better than pixels", max(on_new) < pixels["new"] + 0.1)
 
 # %% [markdown]
@@ -1209,11 +1218,11 @@ def exit_loss(model, X, y, exits=(0, 1, 2)):
 
 # %%
 def train_exits(seed, exits=(0, 1, 2)):
-    """Train an ExitNet on 1,500 digits through some exits; test logits (1000, 3, 10)."""
+    """Train an ExitNet on 1,000 digits through some exits; test logits (1000, 3, 10)."""
     torch.manual_seed(seed)
     model, loss_of = ExitNet().double(), partial(exit_loss, exits=exits)
-    images, labels = digits.train.images[:1500].double(), digits.train.labels[:1500]
-    run_epochs(model, loss_of, images, labels, epochs=5, seed=seed)
+    images, labels = digits.train.images[:1000].double(), digits.train.labels[:1000]
+    run_epochs(model, loss_of, images, labels, epochs=4, lr=0.01, seed=seed)
     with torch.no_grad():
         return model(digits.test.images.double())
 
@@ -1296,7 +1305,7 @@ plt.show()
 full, early = curves[:, -1], curves[:, thresholds.index(0.7)]  # (3, 2) each
 saved, lost_points = 100 - early[:, 0], full[:, 1] - early[:, 1]
 print(f"threshold 0.7: ≈{saved.median():.0f} % less work, ≈{lost_points.median():.1f} points lost")
-verify("at 0.7 at least 25 % of the work is saved, for every seed", saved.min() > 25)
+verify("at 0.7 at least 35 % of the work is saved, for every seed", saved.min() > 35)
 verify("and at most 4 points of accuracy are lost", lost_points.max() < 4)
 
 # %% [markdown]
@@ -1312,8 +1321,8 @@ verify("and at most 4 points of accuracy are lost", lost_points.max() < 4)
 #
 # - **MLP:** fully connected; all 784 pixels at once, in any order.
 # - **CNN:** small filters slide over the image; the same weights at every place.
-# - **LSTM:** reads the image as a sequence of 28 rows, top to bottom, with a memory. Made for
-#   sequences: text, sensors, sound.
+# - **LSTM:** reads the image as a sequence of 14 strips, top to bottom, with a memory. A strip is
+#   a pair of rows. Made for sequences: text, sensors, sound.
 # - **Transformer encoder:** sees the 28 rows as a set of vectors that look at each other by
 #   *attention*; a learned position tells which row is which. The base of today's large language
 #   models (Vaswani and others, 2017).
@@ -1385,24 +1394,26 @@ class RowEncoder(nn.Module):
 
 
 # %% [markdown]
-# The other three are short. The LSTM reads row after row and keeps a memory of 52 numbers; its
-# state after the last row goes to the head. The CNN slides 16 and then 92 filters and pools,
-# until of each of the 92 maps only the four maxima of its quarters are left. LSTM and CNN compute
-# in double precision, since their single-precision results differ most from one processor to the
-# next. The MLP has room for only 22 hidden units, because each of them costs 785 parameters.
+# The other three are short. The LSTM reads strip after strip, two rows of 28 pixels at a time, and
+# keeps a memory of 43 numbers; its state after the last strip goes to the head. The CNN slides 16
+# and then 92 filters and pools, until of each of the 92 maps only the four maxima of its quarters
+# are left. LSTM and CNN compute in double precision, since their single-precision results differ
+# most from one processor to the next. The MLP has room for only 22 hidden units, because each of
+# them costs 785 parameters.
 
 
 # %%
-class RowLSTM(nn.Module):
-    """Read the rows from top to bottom: (N, 28, 28) -> (N, 10)."""
+class StripLSTM(nn.Module):
+    """Read pairs of rows from top to bottom: (N, 28, 28) -> (N, 10)."""
 
     def __init__(self):
         super().__init__()
-        self.lstm = nn.LSTM(28, 52, batch_first=True).double()
-        self.head = nn.Linear(52, 10).double()
+        self.lstm = nn.LSTM(56, 43, batch_first=True).double()
+        self.head = nn.Linear(43, 10).double()
 
     def forward(self, x):
-        states, _ = self.lstm(x.double())  # (N, 28, 52), one state after each row
+        strips = x.double().reshape(-1, 14, 56)
+        states, _ = self.lstm(strips)  # (N, 14, 43), one state after each strip
         return self.head(states[:, -1])
 
 
@@ -1418,7 +1429,7 @@ class SmallCNN(nn.Module):
     def __init__(self):
         super().__init__()
         layers = [nn.Conv2d(1, 16, 5, stride=2, padding=2), nn.MaxPool2d(2), nn.ReLU()]
-        layers += [nn.Conv2d(16, 92, 3, padding=1), nn.AdaptiveMaxPool2d(2), nn.ReLU()]
+        layers += [nn.Conv2d(16, 92, 3), nn.AdaptiveMaxPool2d(2), nn.ReLU()]
         self.layers = nn.Sequential(*layers, nn.Flatten(), nn.Linear(92 * 4, 10)).double()
 
     def forward(self, x):
@@ -1426,7 +1437,7 @@ class SmallCNN(nn.Module):
 
 
 # %%
-families = {"MLP": small_mlp, "CNN": SmallCNN, "LSTM": RowLSTM, "Transformer": RowEncoder}
+families = {"MLP": small_mlp, "CNN": SmallCNN, "LSTM": StripLSTM, "Transformer": RowEncoder}
 sizes = {name: size_of(make()) for name, make in families.items()}
 print(sizes)
 verify("all within 4 % of 17,500", all(abs(n / 17_500 - 1) < 0.04 for n in sizes.values()))
@@ -1436,8 +1447,9 @@ verify("all within 4 % of 17,500", all(abs(n / 17_500 - 1) < 0.04 for n in sizes
 # digit in training. *Predict first:* an MLP reads about 85 % of the test digits. What is left
 # when each moves by 2 pixels?
 #
-# All four are trained in the same way: six epochs over 1,000 digits in batches of 50, Adam with
-# the rate 0.003, three seeds each. The training function also takes the time.
+# All four are trained in the same way: four epochs over 1,000 digits in batches of 50, Adam with
+# the rate 0.008, three seeds each. (With 0.005 the order at the end is the same.) The training
+# function also takes the time.
 
 # %%
 guess = ...  # "a": about 85 %, "b": about 75 %, "c": about 60 %, "d": about 10 %
@@ -1468,7 +1480,7 @@ def train_family(name, seed, images=digits.train.images[:1000]):
     """Train one model of a family; return it and the seconds of CPU time that it took."""
     torch.manual_seed(seed)
     model, start = families[name](), time.process_time()
-    run_epochs(model, classify_loss, images, y_train[:1000], epochs=6, seed=seed)
+    run_epochs(model, classify_loss, images, y_train[:1000], epochs=4, lr=0.008, seed=seed)
     return model, time.process_time() - start
 
 
@@ -1499,8 +1511,8 @@ plt.show()
 # data, same budget of parameters and epochs, one learning rate for all, tuned for none.
 #
 # The others fail for the same reason: to the MLP pixel 400 is an input of its own, with weights
-# of its own, and has nothing to do with pixel 402. LSTM and Transformer take each *row* as a
-# vector of 28 numbers, so for them, too, a move to the side scrambles every input. (A move up or
+# of its own, and has nothing to do with pixel 402. LSTM and Transformer take each strip or
+# row as *one vector*, so for them, too, a move to the side scrambles every input. (A move up or
 # down would be another matter; try it.)
 
 # %%
@@ -1520,12 +1532,11 @@ for name in ("MLP", "LSTM", "Transformer"):
 
 # %% [markdown]
 # The time is another matter. The next cell prints how long the training of one model took here;
-# your numbers will differ. (In single precision the CNN and the LSTM would be two to three times
-# as fast.)
+# your numbers will differ. (CNN and LSTM compute in double precision here, which costs time.)
 
 # %% tags=["nbval-ignore-output"]
 for name, spent in seconds.items():
-    print(f"{name:11} {spent:5.2f} s for 6 epochs, {spent / seconds['MLP']:4.0f} × the MLP")
+    print(f"{name:11} {spent:5.2f} s for 4 epochs, {spent / seconds['MLP']:4.0f} × the MLP")
 
 # %% [markdown]
 # ### Why convolution?

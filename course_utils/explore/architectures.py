@@ -86,7 +86,7 @@ def _fits(depth: int, steps: int = 300, lr: float = 0.03) -> tuple[Tensor, Tenso
             h = torch.relu(torch.baddbmm(bias, h, weight)) * mask
         return torch.baddbmm(biases[-1], h, weights[-1]).squeeze(2)  # (S, P)
 
-    optimizer = torch.optim.Adam(weights + biases, lr=lr)
+    optimizer = torch.optim.Adam(weights + biases, lr=lr, fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, total_steps=steps)
     with torch.enable_grad():
         for _ in range(steps):
