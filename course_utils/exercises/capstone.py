@@ -861,7 +861,7 @@ save_and_load = FunctionExercise(
 
 # --- 10.6: beat the baseline -------------------------------------------------------------------
 
-MOST_PARAMETERS, SECONDS, BAR = 30_000, 60, 0.9
+MOST_PARAMETERS, SECONDS, BAR = 30_000, 60, 0.91
 
 
 def train_contender(images, labels, seed):
@@ -871,11 +871,11 @@ def train_contender(images, labels, seed):
         nn.Unflatten(1, (1, 28)),  # (N, 28, 28) -> (N, 1, 28, 28)
         *(nn.Conv2d(1, 8, 5, stride=2, padding=2), nn.ReLU()),
         *(nn.Conv2d(8, 16, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)),
-        *(nn.Flatten(), nn.Linear(784, 32), nn.ReLU(), nn.Linear(32, 10)),
+        *(nn.Flatten(), nn.Dropout(0.5), nn.Linear(784, 32), nn.ReLU(), nn.Linear(32, 10)),
     )
-    optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
+    optimizer = torch.optim.Adam(model.parameters(), lr=2e-3)
     for _ in range(12):
-        for order in torch.randperm(len(labels)).split(32):
+        for order in torch.randperm(len(labels)).split(25):
             loss = nn.functional.cross_entropy(model(images[order]), labels[order])
             optimizer.zero_grad()
             loss.backward()
@@ -906,8 +906,10 @@ def _contender_flat(hidden: int, epochs: int, lr: float = 3e-3):
 
     def train_contender(images, labels, seed):
         torch.manual_seed(seed)
-        head = [nn.Linear(784, hidden), nn.ReLU(), nn.Linear(hidden, 10)]
-        model = _Flat(*head) if hidden else _Flat(nn.Linear(784, 10))
+        if hidden:
+            model = _Flat(nn.Linear(784, hidden), nn.ReLU(), nn.Linear(hidden, 10))
+        else:
+            model = _Flat(nn.Linear(784, 10))
         optimizer = torch.optim.Adam(model.parameters(), lr=lr)
         for _ in range(epochs):
             for order in torch.randperm(len(labels)).split(64):
@@ -956,7 +958,7 @@ def _observe_contender(answer, seed: int):
         raise AnswerError(f"for images (500, 28, 28) the model returns {shape}, not (500, 10).")
     share = (logits.argmax(1) == truth).double().mean().item()
     _SCORES[seed] = share
-    reached = "below 50 %" if share < 0.5 else "50 % to 90 %" if share < BAR else "at least 90 %"
+    reached = "below 50 %" if share < 0.5 else "50 % to 91 %" if share < BAR else "at least 91 %"
     return {
         "parameters": "within the budget" if size <= MOST_PARAMETERS else "too many",
         "validation accuracy": reached,
@@ -966,7 +968,7 @@ def _observe_contender(answer, seed: int):
 def _report(answer) -> str:
     mean = sum(_SCORES.values()) / len(_SCORES)
     _, _, unseen, _ = _arena()
-    board = "linear model about 84 %, the solution about 94 %"
+    board = "linear model about 89 %, the solution about 94 %"
     return f"Mean of two seeds on {len(unseen)} validation digits: {mean:.1%}. Board: {board}."
 
 
@@ -977,7 +979,7 @@ beat_the_baseline = FunctionExercise(
         "Write `train_contender(images, labels, seed)`: make a network, train it on the 1,000 "
         "digits (N, 28, 28) and their labels (N,), and return it. It must map such images to "
         f"logits (N, 10). The budget: {MOST_PARAMETERS:,} parameters and {SECONDS} seconds. The "
-        "check trains it with two seeds; each must reach 90 % of the 500 validation digits."
+        "check trains it with two seeds; each must reach 91 % of the 500 validation digits."
     ),
     solution=train_contender,
     alternatives=(_contender_fit,),
@@ -989,13 +991,13 @@ beat_the_baseline = FunctionExercise(
         Misconception(
             "the linear baseline",
             _contender_flat(0, 3),
-            "It learns, within the budget, but stays below 90 %. That is where linear models and "
+            "It learns, within the budget, but stays below 91 %. That is where linear models and "
             "small networks on flat pixels end. Use what you know about images: convolutions.",
         ),
         Misconception(
             "over budget",
             _contender_flat(256, 1),
-            "Too many parameters, and still below 90 %. Fewer inputs per unit help: convolutions "
+            "Too many parameters, and still below 91 %. Fewer inputs per unit help: convolutions "
             "and pooling before the first linear layer.",
         ),
         Misconception(
@@ -1012,10 +1014,10 @@ beat_the_baseline = FunctionExercise(
         ),
     ),
     hints=(
-        "The linear model reaches about 84 %. Which structure of images does it not use?",
+        "The linear model reaches about 89 %. Which structure of images does it not use?",
         "A convolution with stride 2 and pooling shrink 784 pixels before the first linear layer.",
-        "Conv(1, 8, 5, stride 2), Conv(8, 16, 3), pooling, 784 -> 32 -> 10; Adam with lr 3e-3, 12 "
-        "epochs, batches of 32.",
+        "Conv(1, 8, 5, stride 2), Conv(8, 16, 3), pooling, dropout, 784 -> 32 -> 10; Adam with lr "
+        "2e-3, 12 epochs, batches of 25.",
     ),
     reasoning=(
         "With 1,000 digits a network that knows about neighborhoods learns more from each image. "

@@ -170,7 +170,7 @@ def reliability() -> Explorer:
 
 # --- answer or pass ----------------------------------------------------------------------------
 
-THRESHOLD = Slider("least confidence for an answer", 0.1, 0.98, 0.04, start=0.1)
+THRESHOLD = Slider("least confidence", 0.1, 0.98, 0.04, start=0.1)
 _NAMES = [(k + 0.5, str(k)) for k in range(10)]
 
 
