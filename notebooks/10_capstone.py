@@ -1529,7 +1529,7 @@ for k, (column, marker) in enumerate(zip(results.T, plotting.markers, strict=Fal
         s=60,
         label=methods[k],
     )
-ax.set(xticks=range(5), xlabel="split", ylabel="average precision", ylim=(0, 0.8))
+ax.set(xticks=range(5), xlabel="split", ylabel="average precision", ylim=(0, 1))
 ax.axhline(pumps.target.mean(), color="gray", linestyle="--")
 ax.legend(loc="upper right")
 plt.show()
