@@ -110,12 +110,6 @@ def _dropout_wrong_side(x, p, training):
     return x * (torch.rand_like(x) >= p) / (1 - p)
 
 
-def _dropout_in_place(x, p, training):
-    if training:
-        x *= (torch.rand_like(x) >= p) / (1 - p)
-    return x
-
-
 def _is_steady(tensor: Tensor) -> bool:
     return bool((tensor == tensor.flatten()[0]).all())
 
@@ -226,11 +220,6 @@ dropout_exercise = FunctionExercise(
             "modes swapped",
             _dropout_wrong_side,
             "The modes are swapped: drop if training is true.",
-        ),
-        Misconception(
-            "changes x",
-            _dropout_in_place,
-            "You change the caller's x in place. Make a new tensor: x * keep / (1 - p).",
         ),
     ),
     hints=(
