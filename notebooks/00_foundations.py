@@ -119,8 +119,20 @@ verify("it is one half, give or take 0.02", abs(average - 0.5) < 0.02)
 #
 # *Answer.* An exercise gives you a function to write. Its last line checks your answer, says what
 # it does, right or wrong, and recognizes typical mistakes. Any correct solution counts, not only
-# ours. After `exercises.NAME` you can write `.hint()`, three times if you like, or `.solution()`.
-# Untouched, an exercise says "not attempted yet", and that is fine.
+# ours. For help write `.hint()` after its name, as in `exercises.batch_sum.hint()`, three times if
+# you like, or `.solution()`. Untouched, an exercise says "not attempted yet", and that is fine.
+#
+# ### Python that may be new to you
+#
+# The cells use a few short forms. Come back here when one puzzles you.
+#
+# - `[2 * n for n in numbers]` builds a list by a loop; `{n: 2 * n for n in numbers}` a dictionary.
+# - `for a, b in zip(A, B, strict=True)` runs through two lists in step; `strict` insists on equal
+#   lengths. `pairwise(A)` gives neighbors, the first and second, the second and third, and so on.
+# - `lambda w: w * w` is a function without a name: it takes w and returns w².
+# - `f"{x:.2f}"` is a text with the value of x in it, here with two digits behind the point.
+# - `try: ... except RuntimeError: ...` goes on in the second part if the first one fails.
+# - `with torch.no_grad():` holds for the indented lines below it, and ends with them.
 #
 # ### Is everything installed?
 #
@@ -237,9 +249,10 @@ verify("the sum has the shape (3, 3)", (column + vector).shape == (3, 3))
 #
 # ### The whole-number trap
 #
-# `torch.tensor([1, 4])` looks like `torch.tensor([1.0, 4.0])`, but without a decimal point you
-# get whole numbers, `int64`. Networks compute with decimal numbers, and here the two meet in
-# three ways: two complain, and one is silent.
+# `torch.tensor([1, 4])` looks like `torch.tensor([1.0, 4.0])`, but without a decimal point you get
+# whole numbers, `int64`. Networks compute with decimal numbers, and here the two meet in three
+# ways: two complain, and one is silent. (`requires_grad_` asks PyTorch to prepare a derivative, a
+# *gradient*; section 5 is about that.)
 
 # %%
 whole = torch.tensor([1, 4])
@@ -323,9 +336,10 @@ plt.show()
 # z_j^{(l)} = \sum_{i} w_{ij}^{(l)}\, a_i^{(l-1)} + b_j^{(l)} .
 # $$
 #
-# This is the *index form*: one equation for each neuron. A weight and a bias carry the number of
-# the layer that they lead *into*. (Some texts give the weights the number of the layer that they
-# come from. Both are in use; do not mix them.)
+# The sign $\sum_i$ means: add up what follows, once for each i. The small (l) is no power; it says
+# which layer. This is the *index form*: one equation for each neuron. A weight and a bias carry the
+# number of the layer that they lead *into*. (Some texts give the weights the number of the layer
+# that they come from. Both are in use; do not mix them.)
 #
 # The *matrix form* says the same for all neurons at once. Put the weights into a matrix $W$ with
 # one **row for each neuron**, so that row j, column i holds $w_{ij}$. Then
@@ -340,13 +354,17 @@ plt.show()
 # + \underset{(\text{out},)}{\mathbf{b}} .
 # $$
 #
-# The second equation handles N examples at once, one in each row of $A$. $W^\top$ is the
-# *transpose*, W with rows and columns exchanged, so that the inner sizes agree.
+# Under each letter stands its shape. The second equation handles N examples at once, one in each
+# row of $A$. $W^\top$ is the *transpose*, W with rows and columns exchanged, so that the inner
+# sizes agree.
 #
 # Mind the order of the indices! In $w_{ij}$ the first index is where the arrow *starts*; in a
 # matrix the first index is the row, and the row is where the arrow *ends*. So $w_{ij}$ is the
 # entry `W[j, i]`. PyTorch's `nn.Linear(in, out)` stores exactly this W: its `weight` has the shape
 # (out, in). Books that put $w_{ij}$ in row i work with our $W^\top$.
+#
+# In the cells `.double()` turns a layer's numbers into `float64`, `torch.stack` makes one tensor of
+# a list of tensors, and `torch.allclose` asks whether two tensors are equal up to rounding.
 
 # %%
 a = torch.tensor([1.0, 0.5, -2.0], dtype=torch.float64)  # (in=3,)
@@ -394,10 +412,11 @@ exercises.batch_sum.check(weighted_sum)
 # \text{ReLU}(z) = \max(0, z).
 # $$
 #
-# The *sigmoid* σ squeezes any number into the range from 0 to 1, so it can stand for a
-# probability. *tanh*, the hyperbolic tangent, squeezes into −1 to 1, with 0 in the middle. *ReLU*,
-# the rectified linear unit, passes what is positive and stops the rest; it is the simplest and the
-# one that you will see most.
+# Here e = 2.718... is Euler's number. $e^z$ grows fast for positive z, is 1 at z = 0, and shrinks
+# toward 0 for negative z; its slope is $e^z$ again. The *sigmoid* σ squeezes any number into the
+# range from 0 to 1, so it can stand for a probability. *tanh*, the hyperbolic tangent, squeezes
+# into −1 to 1, with 0 in the middle. *ReLU*, the rectified linear unit, passes what is positive and
+# stops the rest; it is the simplest and the one that you will see most.
 
 # %%
 z = torch.linspace(-5, 5, 201, dtype=torch.float64)
@@ -463,11 +482,14 @@ verify("the outputs are the same", torch.allclose(second(first(A)), A @ W_both.T
 # mean and variance, ≈ is explained in section 1. A few letters have a second job where a lesson
 # says so: σ is any activation function in the formula of 3.1, and C, H, W are channels, height and
 # width of images, (N, C, H, W). H is also the matrix of curvatures in 3.9, δ with two indices is 1
-# if they are equal (3.2), and L the number of layers in 3.3. Lesson 3.4 numbers the entries of W as
-# matrices do, row first. The Greek letters of single lessons, such as λ for a curvature and κ for a
-# ratio of curvatures in
-# 3.9, are explained there. In shape comments S counts networks that are trained side by side, one
-# for each seed, and T the steps of a sequence.
+# if they are equal (3.2), and L the number of layers in 3.3. In the code of this lesson H holds the
+# hidden activations of all examples, and h is also a small nudge. f can be any function that is
+# being studied, and σ² is a variance, as of noise. In 3.8 p is the share of units that dropout
+# removes, and in 3.10 T is a temperature. Lesson 3.4 numbers the entries of W as matrices do, row
+# first. The Greek letters of single lessons, such as λ for a curvature here and in 3.9, for the
+# strength of a penalty in 3.8, and κ for a ratio of curvatures, are explained there. In shape
+# comments S counts networks that are trained side by side, one for each seed, and T the steps of a
+# sequence.
 
 # %% [markdown]
 # ## 4. Forward: nine numbers make a prediction
@@ -484,10 +506,9 @@ y = torch.tensor([[1.0]] * 4 + [[0.0]] * 4, dtype=torch.float64)  # (N=8, 1): 1 
 print("inputs", tuple(X.shape), " targets", tuple(y.shape))
 
 # %% [markdown]
-# The network needs some weights to begin with. Any will do that are small and different; these
-# are easy to compute with. The hidden neurons have the weights $w_{ij}$ and the biases $b_1$,
-# $b_2$; to keep the indices short, we write $v_1, v_2$ and $c$ for the weights and the bias of
-# the output.
+# The network needs some weights to begin with. Small and different ones are a good start; these are
+# easy to compute with. The hidden neurons have the weights $w_{ij}$ and the biases $b_1$, $b_2$; to
+# keep the indices short, we write $v_1, v_2$ and $c$ for the weights and the bias of the output.
 
 # %%
 w11, w21, b1 = 1.0, -0.5, 0.0  # into h1: from water, from sun, bias
@@ -564,9 +585,10 @@ verify("every prediction lies between 0 and 1", ((predictions > 0) & (prediction
 # \text{CE} = -\frac{1}{N} \sum_{n=1}^{N} \sum_{k=1}^{C} y_{nk} \ln p_{nk} .
 # $$
 #
-# If the right class gets probability 1, it costs nothing, because ln 1 = 0. A probability near 0
-# costs a great deal. With only two classes, one number $\hat{y}$ is enough, because the other
-# class has the probability $1 - \hat{y}$; the formula then has two terms.
+# Here ln is the natural logarithm, which undoes $e^z$; in the code it is called `log`. If the right
+# class gets probability 1, it costs nothing, because ln 1 = 0. A probability near 0 costs a great
+# deal, because its logarithm is far below 0. With only two classes, one number $\hat{y}$ is enough,
+# because the other class has the probability $1 - \hat{y}$; the formula then has two terms.
 
 # %%
 mse = ((predictions - y) ** 2).mean()
@@ -597,7 +619,7 @@ verify(
 # the same model.
 
 # %%
-both = torch.softmax(torch.stack([torch.zeros_like(z), z]), dim=0)  # (2, 201)
+both = torch.softmax(torch.stack([torch.zeros_like(z), z]), dim=0)  # (2, 201): z as above
 verify("softmax of (0, z) is (1 - σ(z), σ(z))", torch.allclose(both[1], torch.sigmoid(z)))
 twos, zeros = torch.full((4, 2), 2.0), torch.zeros(4, 2)
 verify("2 squared, over 4 · 2 numbers, is 4, not 8", F.mse_loss(twos, zeros) == 4)
@@ -647,7 +669,9 @@ verify("that is 2w, as in school", abs(slope(lambda w: w * w, 3.0) - 6) < 1e-8)
 # ### Exercise 00.2: the sigmoid's slope from its output
 #
 # Given the output $a = \sigma(z)$, not z, return the slope $d\sigma/dz$. Write it for a tensor of
-# any shape.
+# any shape. Two slopes beyond $x^2$ are needed: that of $e^{-z}$ is $-e^{-z}$, and that of $1/u$ is
+# $-1/u^2$. The rest is the chain rule, with $u = 1 + e^{-z}$. The answer must not contain z; so
+# write what comes out as a product, and look for a in it.
 
 
 # %% tags=["exercise"]
@@ -805,10 +829,11 @@ ax.set(xscale="log", yscale="log")
 plt.show()
 
 # %% [markdown]
-# The error of both differences against the nudge, on log axes: read it from right to left. At
-# first a smaller nudge helps: ten times smaller makes the one-sided error ten times smaller and
-# the central error a hundred times. Then both turn and grow again. Two numbers that are almost
-# equal are subtracted, and of the 16 digits of `float64` only the last few survive.
+# The error of both differences against the nudge, on log axes, where equal distances are equal
+# factors: read it from right to left. At first a smaller nudge helps: ten times smaller makes the
+# one-sided error ten times smaller and the central error a hundred times. Then both turn and grow
+# again. Two numbers that are almost equal are subtracted, and of the 16 digits of `float64` only
+# the last few survive.
 
 # %%
 verify("one-sided: h/10, error/10", 9 < one_sided[1] / one_sided[2] < 11)
@@ -817,10 +842,12 @@ verify("too small a nudge is worse than 1e-5", central[11] > 100 * central[4])
 verify("at 1e-5 the central error is below 1e-8", central[4] < 1e-8)
 
 # %% [markdown]
-# Why? Write the curve as $f(w \pm h) = f \pm f' h + \tfrac12 f'' h^2 \pm \dots$ In the central
-# difference the terms with $h^2$ cancel; in the one-sided one they stay, and the error is
-# $\tfrac12 f'' h$. So: central, with h about $10^{-5}$, in `float64`. In `float32` the digits run
-# out much earlier, and even the best nudge is a poor one:
+# Why? Near w every smooth curve is a straight line, plus a parabola, plus smaller terms:
+# $f(w \pm h) = f \pm f' h + \tfrac12 f'' h^2 \pm \dots$, where $f'$ is the slope at w, which we
+# want, and $f''$ the slope of the slope. In the central difference the terms with $h^2$ cancel; in
+# the one-sided one they stay, and the error is $\tfrac12 f'' h$. So: central, with h about
+# $10^{-5}$, in `float64`. In `float32` the digits run out much earlier, and even the best nudge is
+# a poor one:
 
 # %%
 in_float32 = [abs(slope(cube, torch.tensor(1.5), h).item() - true_slope) for h in steps]
@@ -832,7 +859,7 @@ verify("float32: the best error is above 1e-5", min(in_float32) > 1e-5)
 #
 # Write `central_difference(f, x, h=1e-5)` for a function of several numbers: `x` is a float64
 # tensor (D,), `f(x)` is one number. Move one coordinate at a time, and return all slopes, shape
-# (D,). `x` must stay as it is.
+# (D,), in `float64`. `x` must stay as it is, and the caller chooses h.
 
 
 # %% tags=["exercise"]
@@ -978,10 +1005,10 @@ for curvature in (0.5, 1.0, 4.0):
     verify("1 % below it arrives, 1 % above it explodes", abs(below) < 1e-4 and abs(above) > 1e4)
 
 # %% [markdown]
-# A network has one curvature for each direction, and they change on the way; the steepest
-# direction sets the border. Lesson 3.9 computes with that. What you should take along is the
-# picture: too small is slow, too large explodes, and on the parabola the best rate is half of the
-# border.
+# A network has one curvature for each direction, and they change on the way; the direction with the
+# largest curvature sets the border. Lesson 3.9 computes with that. What you should take along is
+# the picture: too small is slow, too large explodes, and on the parabola the best rate is half of
+# the border.
 #
 # ### Nine numbers learn
 #
@@ -1023,9 +1050,8 @@ verify("it fell at every step", all(a > b for a, b in pairwise(losses)))
 verify("all eight plants are judged rightly", ((predictions > 0.5) == (y > 0.5)).all())
 
 # %% [markdown]
-# You have just trained a neural network, with your own derivatives and without any library for
-# it. The rule "water and sun must match" was never written anywhere. It is in the nine numbers
-# now:
+# You have just trained a neural network, and every derivative in it was worked out by hand. The
+# rule "water and sun must match" was never written anywhere. It is in the nine numbers now:
 
 # %%
 for name, row, bias in zip(("h1", "h2"), weights[0].tolist(), weights[1].tolist(), strict=True):
@@ -1058,10 +1084,10 @@ def plant_model():
 
 
 # %% [markdown]
-# Now the six lines: optimizer, loop, and the four steps that you know, plus one. PyTorch *adds*
-# new gradients to old ones, for a reason that section 7 shows. So the old ones have to be cleared
-# first, by `zero_grad`. The other two lines compare the weights with those that you computed by
-# hand, at every single step.
+# Now the six lines: optimizer, loop, the four steps that you know (forward and loss share a line),
+# and one that is new. PyTorch *adds* new gradients to old ones, for a reason that section 7 shows.
+# So the old ones have to be cleared first, by `zero_grad`. The other two lines compare the weights
+# with those that you computed by hand, at every single step.
 
 # %%
 model, largest_gap = plant_model(), 0.0
@@ -1148,9 +1174,9 @@ lasting = sum(runs[50.0][-50:]) / 50
 verify("50 is still far above its start in the last 50 steps", lasting > 2 * runs[50.0][0])
 
 # %% [markdown]
-# Slow, good, exploding: the picture of the parabola, in nine dimensions. And in real training the
-# gradient comes from a small sample of the data, so that the loss goes up now and then even with a
-# good rate.
+# Slow, good, too large: much as on the parabola, in nine dimensions. Only the far end differs: the
+# loss goes up and down instead of growing without end. And in real training the gradient comes from
+# a small sample of the data, so that the loss goes up now and then even with a good rate.
 
 # %% [markdown]
 # ## 7. Your own autograd
@@ -1247,7 +1273,7 @@ def in_order(result):
 
 # %%
 def backpropagate(result):
-    """Add to the grad of every Scalar the slope of the result with respect to it."""
+    """Add to each Scalar's grad the slope of the result along it; once for each new graph."""
     result.grad = 1.0
     for scalar in reversed(in_order(result)):
         for parent, slope_of_parent in scalar.parents:
@@ -1261,7 +1287,9 @@ verify("by hand: 2a + b = 7, and a = 2", (a.grad, b.grad) == (7.0, 2.0))
 
 # %% [markdown]
 # From the result, 1 is sent to the product. The product sends 2 to the sum and 5 to a. The sum
-# passes its 2 on to a and to b. So a receives 5 + 2 = 7.
+# passes its 2 on to a and to b. So a receives 5 + 2 = 7. (Run that cell once more, and it fails:
+# the old gradients are still there, and the new ones are added. First make new Scalars, by running
+# the cell that begins with `a, b`.)
 #
 # **Why the order matters.** The chain rule asks for the sum over *all paths* from the result to a
 # number. Follow them one by one, and you need patience: if every step uses its input twice, the
@@ -1294,7 +1322,7 @@ verify("13 visits have summed 4,096 paths", start.grad == 4096)
 parts = [Scalar.__init__, add, multiply, sigmoid_of, log_of, in_order, backpropagate]
 lines = sum(len(inspect.getsource(part).strip().splitlines()) for part in parts)
 print("lines:", lines)
-verify("with the class's own three lines, under 60", lines + 3 < 60)
+verify("with the class's own three lines, under 40", lines + 3 < 40)
 
 # %% [markdown]
 # *Predict first.* What if the `+=` were an `=`? Take the smallest case, a + a, whose slope is 2.
@@ -1451,6 +1479,7 @@ def teach(model, X, y, epochs=5, lr=0.1, seed=0):
 # %%
 torch.manual_seed(0)
 reader = nn.Sequential(nn.Linear(784, 32), nn.ReLU(), nn.Linear(32, 10))
+verify("it has 25,450 parameters", sum(p.numel() for p in reader.parameters()) == 25_450)
 by_epoch = teach(reader, X_train, y_train)
 for epoch, (training, validation) in enumerate(by_epoch, start=1):
     print(f"epoch {epoch}: training loss ≈{training:.2f}, validation loss ≈{validation:.2f}")

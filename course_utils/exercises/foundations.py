@@ -82,7 +82,6 @@ batch_sum = FunctionExercise(
         Probe("two examples, two inputs, two units", lambda: _layer(2, 2, 2)),
         Probe("three examples, two inputs, four units", lambda: _layer(3, 2, 4)),
         Probe("float64", lambda: _layer(3, 4, 2, torch.float64)),
-        Probe("an empty batch", lambda: _layer(0, 2, 4)),
     ),
     misconceptions=(
         Misconception(
@@ -102,6 +101,25 @@ batch_sum = FunctionExercise(
             lambda X, W, b: W @ X.T + b[:, None],
             "The numbers are right, but they lie the other way around: your result is (out, N), "
             "with a unit in each row. Wanted is (N, out), an example in each row.",
+        ),
+        Misconception(
+            "reshaped instead of transposed",
+            lambda X, W, b: X @ W.reshape(W.shape[1], W.shape[0]) + b,
+            "The shape fits now, but reshape only cuts the same row of numbers anew, so weights of "
+            "different units get mixed. W.T exchanges rows and columns.",
+        ),
+        Misconception(
+            "element by element",
+            lambda X, W, b: X * W + b,
+            "* multiplies number by number and adds nothing up. A weighted sum is the matrix "
+            "product: @, with W.T.",
+        ),
+        Misconception(
+            "always float32",
+            lambda X, W, b: (X @ W.T + b).float(),
+            "The numbers are right, but the result is float32 even where X is float64. torch.zeros "
+            "and torch.tensor make float32 unless you say dtype=X.dtype; X.new_zeros(...) takes "
+            "the type of X.",
         ),
         Misconception(
             "no bias",
@@ -170,7 +188,8 @@ output_slope = FunctionExercise(
     title="The sigmoid's slope from its output",
     statement=(
         "Write `sigmoid_slope(a)`: given a = σ(z), the output of the sigmoid, return the slope "
-        "dσ/dz at that point. z itself is not given, and is not needed."
+        "dσ/dz at that point, for a tensor of any shape. z itself is not given, and is not needed. "
+        "Where the sigmoid is flat, a may be exactly 0 or 1."
     ),
     solution=sigmoid_slope,
     alternatives=(_slope_as_difference, _slope_as_parabola, _slope_in_place),
@@ -212,6 +231,12 @@ output_slope = FunctionExercise(
             lambda a: 1 - a**2,
             "That is the slope of tanh in terms of its output. For the sigmoid, differentiate "
             "1/(1 + e^(−z)).",
+        ),
+        Misconception(
+            "no parentheses",
+            lambda a: a * 1 - a,
+            "This is 0 everywhere: a * 1 - a is (a * 1) - a, because * comes before -. The "
+            "parentheses count: a * (1 - a).",
         ),
         Misconception(
             "squared",
@@ -309,7 +334,7 @@ layer_backward = FunctionExercise(
         Misconception(
             "db not summed",
             lambda X, W, dZ: (dZ.T @ X, dZ, dZ @ W),
-            "b was used once forevery example, so its gradient is the sum over all of them: "
+            "b was used once for every example, so its gradient is the sum over all of them: "
             "dZ.sum(dim=0), shape (out,).",
         ),
         Misconception(
@@ -339,6 +364,13 @@ layer_backward = FunctionExercise(
             lambda X, W, dZ: (dZ.T @ X, dZ.sum(dim=0), dZ @ W.T),
             "In dX the product meets the wrong axis of W. The way back is (N, out) @ (out, in): "
             "dZ @ W, without a transpose.",
+        ),
+        Misconception(
+            "always float32",
+            lambda X, W, dZ: tuple(g.float() for g in linear_backward(X, W, dZ)),
+            "The numbers are right, but they are float32 even where the inputs are float64. "
+            "torch.zeros makes float32 unless you say dtype=X.dtype; torch.zeros_like(W) and "
+            "X.new_zeros(...) take the type of what is there.",
         ),
         Misconception(
             "another order",
@@ -441,6 +473,15 @@ def _difference_never_put_back(f, x, h=1e-5):
     return gradient
 
 
+def _difference_nudges_pile_up(f, x, h=1e-5):
+    up, down, gradient = x.clone(), x.clone(), torch.zeros_like(x)
+    for i in range(len(x)):
+        up[i] += h
+        down[i] -= h
+        gradient[i] = (f(up) - f(down)) / (2 * h)
+    return gradient
+
+
 def _difference_without_copies(f, x, h=1e-5):
     gradient = torch.zeros_like(x)
     for i in range(len(x)):
@@ -456,6 +497,23 @@ def _difference_by_autograd(f, x, h=1e-5):
     return torch.autograd.grad(f(leaf), leaf)[0]
 
 
+def _difference_own_nudge(f, x, h=1e-5):
+    return central_difference(f, x, 1e-5)
+
+
+def _difference_slipped_parentheses(f, x, h=1e-5):
+    return h * h * central_difference(f, x, h)
+
+
+def _difference_of_list(f, x, h=1e-5):
+    steps = h * torch.eye(len(x), dtype=x.dtype)
+    return torch.tensor([(f(x + s) - f(x - s)) / (2 * h) for s in steps])
+
+
+def _difference_in_float32(f, x, h=1e-5):
+    return central_difference(f, x, h).float()
+
+
 def _cubes(x: Tensor) -> float:
     return math.fsum(v**3 for v in x.tolist())
 
@@ -469,10 +527,15 @@ def _mixed(x: Tensor) -> Tensor:
     return torch.tensor(values[0] * math.exp(values[-1]) + values[-1] ** 2, dtype=torch.float64)
 
 
+def _rounded(x: Tensor) -> float:
+    return round(math.fsum(2 * v for v in x.tolist()), 2)
+
+
 FUNCTIONS: dict[str, Callable[[Tensor], Any]] = {
     "sum of the cubes": _cubes,
     "product of all": _product,
     "x₁ exp(x₂) + x₂²": _mixed,
+    "twice the sum, with two decimals": _rounded,
 }
 
 
@@ -490,9 +553,9 @@ central = FunctionExercise(
     title="A gradient from values alone",
     statement=(
         "Write `central_difference(f, x, h=1e-5)`: x is a float64 tensor (D,), f takes such a "
-        "tensor and returns one number. Return the gradient of f at x, shape (D,), from the "
-        "central differences (f(x + h) − f(x − h)) / 2h, one coordinate at a time. f can be any "
-        "function: all you can do is call it."
+        "tensor and returns one number. Return the gradient of f at x, float64 of shape (D,), from "
+        "the central differences (f(x + h) − f(x − h)) / 2h, one coordinate at a time. f can be "
+        "any function: all you can do is call it."
     ),
     solution=central_difference,
     alternatives=(_central_by_unit_vectors, _central_in_halves, _central_put_back),
@@ -506,6 +569,10 @@ central = FunctionExercise(
             "coordinates that interact", lambda: ("product of all", _point(2.0, -1.5, 3.0), 1e-3)
         ),
         Probe("f returns a tensor", lambda: ("x₁ exp(x₂) + x₂²", _point(1.5, 0.5), 1e-3)),
+        Probe(
+            "a scale with few digits",
+            lambda: ("twice the sum, with two decimals", _point(1.0, -0.5), 0.25),
+        ),
     ),
     misconceptions=(
         Misconception(
@@ -523,8 +590,31 @@ central = FunctionExercise(
         Misconception(
             "divided by h",
             _difference_with_h,
-            "Your gradient is twice too large: the two points are 2h apart, so divide by 2 * h. "
-            "(Mind the parentheses: / 2 * h divides by 2 and multiplies by h.)",
+            "Your gradient is twice too large: the two points are 2h apart, so divide by 2 * h.",
+        ),
+        Misconception(
+            "divided by 2, times h",
+            _difference_slipped_parentheses,
+            "/ 2 * h divides by 2 and then multiplies by h, from left to right. The parentheses "
+            "count: / (2 * h).",
+        ),
+        Misconception(
+            "a nudge of your own",
+            _difference_own_nudge,
+            "You use a fixed nudge and ignore h. The caller chooses it: a function that is known "
+            "to two decimals only does not change at all for a nudge of 1e-5.",
+        ),
+        Misconception(
+            "a list made float32",
+            _difference_of_list,
+            "The slopes are right, but torch.tensor turns Python's numbers into float32, which "
+            "keeps 7 digits. Write torch.tensor(slopes, dtype=x.dtype).",
+        ),
+        Misconception(
+            "float32",
+            _difference_in_float32,
+            "The slopes are right, but they are float32, which keeps 7 digits. torch.zeros makes "
+            "float32 unless you say dtype=x.dtype; torch.zeros_like(x) takes the type of x.",
         ),
         Misconception(
             "not divided",
@@ -548,6 +638,12 @@ central = FunctionExercise(
             _difference_never_put_back,
             "After the first coordinate, x is no longer where it was: you never undo the nudge, so "
             "the next coordinates are measured at another point. Copy x for each coordinate.",
+        ),
+        Misconception(
+            "nudges pile up",
+            _difference_nudges_pile_up,
+            "You make the two copies once, before the loop, so the nudges pile up: at the second "
+            "coordinate the first one is still moved. Make both copies inside the loop.",
         ),
         Misconception(
             "no copies",
@@ -650,6 +746,23 @@ def _sum_swapped(weights, inputs, bias):
     return Scalar(value, parents)
 
 
+def _sum_every_slope_one(weights, inputs, bias):
+    return Scalar(
+        _total(weights, inputs, bias), [(node, 1.0) for node in [*weights, *inputs, bias]]
+    )
+
+
+def _sum_bias_for_each_input(weights, inputs, bias):
+    made = neuron_sum(weights, inputs, bias)
+    extra = len(weights) - 1
+    return Scalar(made.value + extra * bias.value, [*made.parents, *[(bias, 1.0)] * extra])
+
+
+def _sum_bias_recorded_for_each_input(weights, inputs, bias):
+    made = neuron_sum(weights, inputs, bias)
+    return Scalar(made.value, [*made.parents, *[(bias, 1.0)] * (len(weights) - 1)])
+
+
 def _sum_dictionary(weights, inputs, bias):
     slopes = {bias: 1.0}
     for w, x in zip(weights, inputs, strict=True):
@@ -732,8 +845,29 @@ def _observe_neuron(answer: Callable, weights: tuple, inputs: tuple, bias: float
     for node in reversed(_in_order(result)):
         for parent, slope in node.parents:
             parent.grad += slope * node.grad
-    gradients = [float(node.grad) for node in [*w, *before, b]]
-    return {"value": float(result.value), "gradients of z²": gradients}
+    return {
+        "value z": float(result.value),
+        "slopes of z² along the weights": [float(node.grad) for node in w],
+        "slopes of z² along the numbers behind the inputs": [float(node.grad) for node in before],
+        "slope of z² along the bias": float(b.grad),
+    }
+
+
+def _remark_on_sum(answer: Callable) -> str:
+    """What to say about a right answer: whether it is one operation or many."""
+    own = getattr(inspect.unwrap(answer), "__globals__", {}).get("Scalar")
+    kind = own if isinstance(own, type) else Scalar
+    weights, inputs = [kind(2.0), kind(3.0)], [kind(4.0), kind(5.0)]
+    steps = len(_in_order(answer(weights, inputs, kind(1.0)))) - 5
+    if steps > 1:
+        return (
+            f"All gradients are right, but for two inputs your function makes {steps} Scalars, and "
+            "the exercise asks for one. Can you list all the parents, with their slopes, yourself?"
+        )
+    return (
+        "Weight sharing works for free: a weight that is used twice appears in two pairs, and its "
+        "gradients are added."
+    )
 
 
 missing_operation = FunctionExercise(
@@ -755,7 +889,6 @@ missing_operation = FunctionExercise(
     probes=(
         Probe("one input", lambda: ((3.0,), (0.5,), 0.25, "none")),
         Probe("two inputs", lambda: ((1.0, -2.0), (1.5, 0.5), 0.5, "none")),
-        Probe("no inputs", lambda: ((), (), 0.75, "none")),
         Probe(
             "shared weight", lambda: ((0.5, 0.5), (1.5, -2.0), 0.25, "one weight for all inputs")
         ),
@@ -792,6 +925,24 @@ missing_operation = FunctionExercise(
             _sum_swapped,
             "The slopes are swapped: w · x changes by x when w changes by 1, so the slope of a "
             "weight is its input, and the slope of an input is its weight.",
+        ),
+        Misconception(
+            "every slope is 1",
+            _sum_every_slope_one,
+            "A slope of 1 is right for what is only added, as the bias is. A weight is also "
+            "multiplied by its input: when w changes by 1, the sum changes by x.",
+        ),
+        Misconception(
+            "the bias once for each input",
+            _sum_bias_for_each_input,
+            "The bias is added once for each input. It belongs to the neuron: add it once, outside "
+            "the loop, to the value and to the parents.",
+        ),
+        Misconception(
+            "the bias recorded once for each input",
+            _sum_bias_recorded_for_each_input,
+            "The value is right, but the bias is among the parents once for each input, so its "
+            "gradient comes out too large. Record it once, outside the loop.",
         ),
         Misconception(
             "a dictionary forgets",
@@ -831,13 +982,10 @@ missing_operation = FunctionExercise(
     ),
     reasoning=(
         "One node can have any number of parents. Because the backward pass adds slope times "
-        "gradient forevery pair, a Scalar that appears twice gets both contributions: that is all "
+        "gradient for every pair, a Scalar that appears twice gets both contributions: that is all "
         "there is to shared weights."
     ),
-    remark=(
-        "Weight sharing works for free: a weight that is used twice appears in two pairs, and its "
-        "gradients are added."
-    ),
+    remark=_remark_on_sum,
 )
 
 # --- predictions ---------------------------------------------------------------------------------
