@@ -801,7 +801,8 @@ ratio = FunctionExercise(
         Misconception(
             "no step",
             _ratio_sloppy(step=False),
-            "All ratios are 0 because nothing has moved: call optimizer.step().",
+            "All ratios are 0 because nothing has moved. Is there an optimizer.step(), and are the "
+            "gradients of this loss still there when it comes?",
         ),
         Misconception(
             "the mean change",
@@ -866,6 +867,17 @@ def _suggest_first_rise(rates, losses):
     return rates[k] / 10
 
 
+def _suggest_previous(rates, losses):
+    best, lowest, last = None, float("inf"), float("inf")
+    for rate, loss in zip(rates, losses, strict=True):
+        if not math.isfinite(loss) or loss > 2 * last:
+            break
+        if loss < lowest:
+            best, lowest = rate, loss
+        last = loss
+    return best / 10
+
+
 _RATES = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0]
 
 range_test = FunctionExercise(
@@ -897,6 +909,10 @@ range_test = FunctionExercise(
             lambda: (_RATES, [2.3, 2.35, 2.1, 2.2, 1.6, 1.2, 3.1, 8.0]),
         ),
         Probe(
+            "it creeps away",
+            lambda: (_RATES, [2.3, 2.0, 1.0, 1.8, 3.0, 0.6, 4.0, 9.0]),
+        ),
+        Probe(
             "it falls to the end",
             lambda: (_RATES, [2.3, 2.2, 2.1, 1.9, 1.6, 1.2, 0.9, 0.7]),
         ),
@@ -918,6 +934,12 @@ range_test = FunctionExercise(
             "the last rate before the wall",
             _suggest_sloppy(what="last"),
             "You take the last rate before the loss breaks away. The lowest loss comes earlier.",
+        ),
+        Misconception(
+            "compared with the loss before",
+            _suggest_previous,
+            "You compare each loss with the one just before. A loss that creeps away by less than "
+            "a factor of 2 per step is never caught: compare with the lowest so far.",
         ),
         Misconception(
             "stopped at the first bump",
