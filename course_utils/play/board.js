@@ -196,7 +196,7 @@ const SETTINGS = { choice: ChoiceSetting, slider: SliderSetting, checks: ChecksS
 class NetworkView {
   constructor(spec, frame, { focus, resize }) {
     Object.assign(this, { spec, frame, onFocus: focus, onResize: resize, columns: [], shape: "" });
-    this.editable = !spec.own_model && !spec.hidden.includes("hidden");
+    this.editable = this.mayEdit;
     this.canvas = html("canvas", { class: "nnp-edges", "aria-hidden": "true" });
     this.thumbs = document.createElement("canvas"); // all responses, below each other
     this.heads = html("div", { class: "nnp-heads" });
@@ -221,6 +221,10 @@ class NetworkView {
       this.remark,
       this.key,
     );
+  }
+
+  get mayEdit() {
+    return !this.spec.own_model && !this.spec.hidden.includes("hidden");
   }
 
   layerRow() {
@@ -908,7 +912,8 @@ class BoardView {
   }
 
   goLive() {
-    this.locked = false;
+    this.locked = this.recordedStart = false;
+    this.network.editable = this.network.mayEdit;
     this.root.dataset.mode = "live";
     this.recording.close();
     this.enable(true);

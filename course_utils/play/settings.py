@@ -95,7 +95,8 @@ class Settings:
         pairs = []
         for name, value in asdict(self).items():
             if names is None or name in names:
-                text = ",".join(map(str, value)) if isinstance(value, tuple) else f"{value}"
+                parts = value if isinstance(value, tuple) else (value,)
+                text = ",".join(str(part).removesuffix(".0") for part in parts)
                 pairs.append(f"{name}={quote(text, safe=',^')}")
         return "&".join(pairs)
 

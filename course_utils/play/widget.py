@@ -44,6 +44,9 @@ class _LiveWidget(anywidget.AnyWidget):
         try:
             with gate.turn() as may:
                 answer = self._handler(request) if may else Answer({"kind": "busy"})
+        except KeyboardInterrupt:  # where messages and cells share a thread
+            gate.interrupted()
+            answer = Answer({"kind": "failed", "text": "The kernel was interrupted."})
         except Exception as error:
             answer = Answer({"kind": "failed", "text": f"{type(error).__name__}: {error}"})
         header = answer.header | {"view": request.get("view"), "seq": request.get("seq")}

@@ -77,7 +77,7 @@ def test_state_makes_the_same_board():
 
 def test_a_state_cannot_set_what_the_learner_has_brought():
     board = play.playground(nn.Linear(2, 1), data.moons(50), lambda p: torch.optim.SGD(p, lr=0.2))
-    assert board.state == "loss=cross-entropy&lr=0.2&l1=0.0&batch=20&seed=0"
+    assert board.state == "loss=cross-entropy&lr=0.2&l1=0&batch=20&seed=0"
     assert "hidden cannot be set here" in ask(board, state="hidden=3")["note"]
     with pytest.raises(play.StateError, match="data cannot be set here"):
         play.playground(data=data.moons(50), state="data=xor")
