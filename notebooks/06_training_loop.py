@@ -54,8 +54,10 @@ from course_utils import setup
 setup()
 
 # %%
+import contextlib
 import copy
 import inspect
+import io
 import os
 import socket
 import subprocess
@@ -71,7 +73,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
-from course_utils import data, plotting, training, verify
+from course_utils import data, play, plotting, training, verify
 from course_utils.exercises import training_loop as exercises
 from course_utils.explore import training_loop as explorers
 
@@ -1336,6 +1338,88 @@ gap = torch.tensor(losses).T - torch.tensor([history.train_loss, history.validat
 verify("and report the same losses", gap.abs().max() < 1e-5)
 
 # %% [markdown]
+# ### The loop, live
+#
+# You know every line now, so it is time to watch them run. The board below holds a network with
+# two inputs, four hidden units and one output, and points of two classes: a ring and what lies
+# inside it. Press *Play*: your kernel trains, with the five steps of section 1, and the board draws
+# what the network thinks many times a second. *Step* makes a single update, *Reset* goes back to
+# the same initial weights.
+
+# %%
+board = play.playground(data="circles", hidden=(4,), lr=0.3, title="The loop, live")
+board
+
+# %% [markdown]
+# Four moments of the training above: the background is what the network answers for each point of
+# the plane, and by step 1,200 it has closed a border around the inner class. Below is the network
+# at the end, each box showing where in the plane its unit answers high or low, each line a weight
+# (thick is large, dashed is negative); beside it both losses. Without a kernel this is a recording.
+#
+# Things to find out, each in a minute. Guess first.
+#
+# 1. Raise the learning rate while it runs: the training goes on from where it is. When does the
+#    border begin to jump?
+# 2. One hidden unit, two, three: how many does a closed border need? (Changing the structure
+#    starts the training anew, and the board says so.)
+# 3. Batch size 1 against all points: which loss curve is rough, and which is slow?
+# 4. The spirals are hard. Which helps more: a second layer, or the inputs sin x₁ and sin x₂?
+#
+# The board is no film and no other algorithm. It writes down the program that makes the same
+# steps. A second board made from the first one's `state`, a string that you can send to somebody,
+# begins with the same weights; let it train without any display, and read its loop:
+
+# %%
+twin = play.playground(state=board.state)
+twin.session.train_steps(300)
+twin.session.evaluate()
+program = twin.program()
+print(program[program.index("while") : program.index("train_loss")].rstrip())
+
+# %% [markdown]
+# Line by line this is your template: the order of the points from a generator of its own, training
+# mode, loss, clear, backward, update. To be sure, run the whole program by itself and compare. It
+# prints its losses; the cell keeps that line back and looks at the variable.
+
+# %%
+variables = {}
+with contextlib.redirect_stdout(io.StringIO()):
+    exec(program, variables)
+gap = abs(variables["test_loss"] - twin.session.test_loss)
+verify("the program ends at the loss of the board", gap < 1e-6)
+
+# %% [markdown]
+# The board also takes what is yours: any `nn.Module` for points of shape (B, 2), your own points,
+# your own optimizer. Here is a module with two parameters, which measures the distance from the
+# middle and nothing else.
+
+
+# %%
+class RingDetector(nn.Module):
+    """Answer by the squared distance from the origin."""
+
+    def __init__(self):
+        super().__init__()
+        self.scale, self.shift = nn.Parameter(torch.zeros(1)), nn.Parameter(torch.zeros(1))
+
+    def forward(self, X):  # (B, 2) -> (B,)
+        return self.scale * X.square().sum(dim=1) + self.shift
+
+
+# %%
+play.playground(
+    RingDetector(),
+    "circles",
+    lambda parameters: torch.optim.SGD(parameters, lr=0.3),
+    title="A module of your own",
+)
+
+# %% [markdown]
+# From the first step on the colors form rings, because the module can draw nothing else: two
+# numbers that fit the question do the work of a whole layer. Put a mistake into `forward`, such as
+# `dim=2`, run both cells again, and the board shows the error with your line.
+
+# %% [markdown]
 # ## 11. Digits from end to end
 #
 # **Now all of it together.** Prepare the data, build the model, define loss and optimizer, train,
@@ -1513,5 +1597,5 @@ progress("06")
 # %% [markdown]
 # ## Next
 #
-# The engine runs. Lesson 3.7, Debugging, is about the days when it does not: a protocol to find
-# the fault, and a clinic of sick training programs to practice on.
+# The engine runs. [Lesson 3.7, Debugging](07_debugging.ipynb), is about the days when it does not:
+# a protocol to find the fault, and a clinic of sick training programs to practice on.
