@@ -1619,5 +1619,5 @@ progress("09")
 # ## Next
 #
 # You have all parts now: neurons, activations, architectures, initial weights, losses, the loop,
-# its diagnosis, regularization and optimizers. Lesson 3.10, the capstone, puts them together into
-# a classifier that is tested, saved and used.
+# its diagnosis, regularization and optimizers. [Lesson 3.10, the capstone](10_capstone.ipynb), puts
+# them together into a classifier that is tested, saved and used.
