@@ -526,7 +526,7 @@ class LossView {
     this.canvas.setAttribute("aria-label", `Losses by step: training ${this.train.textContent}, test ${this.test.textContent}`);
     const [width, height] = [this.element.clientWidth || 330, 128];
     const context = sharpen(this.canvas, width, height);
-    const area = { left: 38, top: 6, width: width - 46, height: height - 28 };
+    const area = { left: 38, top: 6, width: width - 58, height: height - 28 };
     const count = rows.length / 3;
     const lastStep = Math.max(1, rows[3 * (count - 1)] ?? 1);
     const columns = this.showTest ? [1, 2] : [1];

@@ -39,9 +39,8 @@ class Line {
     this.timer = setTimeout(() => this.handlers.onSilence(), SILENCE);
     try {
       this.model.send(this.waiting);
-    } catch (error) {
-      console.warn(error);
-      this.handlers.onSilence();
+    } catch {
+      this.handlers.onSilence(); // the front end knows already that the kernel is gone
     }
   }
 
