@@ -114,6 +114,7 @@ class Case(FunctionExercise):
         score_name: ``"accuracy"``, or ``"squared error"`` for numbers as targets.
         shuffled: Whether the program is also run on shuffled labels, where nothing can be learned.
         one_by_one: Whether the check-up gives the inputs to the predictor one at a time.
+        wrong_report: Whether the report is at fault and the model is not.
         free: What the repair may change: ``RATE`` if that is the fault.
 
     Raises:
@@ -145,6 +146,7 @@ class Case(FunctionExercise):
         score_name: str = "accuracy",
         shuffled: bool = False,
         one_by_one: bool = False,
+        wrong_report: bool = False,
         free: Sequence[str] = (),
     ) -> None:
         if fault not in FAULTS or fault in tempting or not set(tempting) <= set(FAULTS):
@@ -154,6 +156,7 @@ class Case(FunctionExercise):
         self.fault, self.evidence, self.tempting = fault, evidence, dict(tempting)
         self.ill, self.first_look, self.signs = ill, first_look, tuple(signs)
         self.treatments, self.free = dict(treatments), tuple(free)
+        self.wrong_report = wrong_report
         self.score_name, self.shuffled, self.one_by_one = score_name, shuffled, one_by_one
         self._sick_outcomes: list[Outcome] | None = None
         self.diagnosed = False
@@ -333,9 +336,11 @@ class Case(FunctionExercise):
             "moved": max(seen.moved().values(), default=0.0),
             "stale": seen.share(seen.stale),
             "asleep": seen.share(seen.asleep),
+            "modal": seen.share(seen.modal),
             "dropout": seen.dropout,
             "seen before": monitor.trained_on(seen.inputs(), X_new),
             "surprise": _surprise(outputs, y_new),
+            "bend": self._bend(predict, X_new),
         }
         if self.shuffled:
             found["on shuffled labels"] = self._on_shuffled_labels(program, seed)
@@ -380,6 +385,23 @@ class Case(FunctionExercise):
             for part, mode in modes:
                 part.training = mode
         return outputs
+
+    def _bend(self, predict: Predictor, X: Tensor) -> float:
+        """How far a predictor of numbers is from a linear one, for which this is 0.
+
+        The prediction in the middle between two inputs is compared with the mean of the two
+        predictions, in units of their spread; NaN for classes and for a constant.
+        """
+        if self.score_name == "accuracy":
+            return float("nan")
+        a, b = X[0::2], X[1::2]
+        ends, middles = (
+            self._outputs(predict, given).double().reshape(-1)
+            for given in (torch.cat([a, b]), (a + b) / 2)
+        )
+        straight = ends.view(2, -1).mean(dim=0)
+        spread = float(ends.std())
+        return float((middles - straight).abs().mean()) / spread if spread > 1e-6 else float("nan")
 
     def _compare(self, outputs: Tensor, y: Tensor) -> float:
         if self.score_name == "accuracy":
@@ -480,8 +502,8 @@ class Case(FunctionExercise):
         change = f"({before} before, {after} now)"
         if not ill:
             words = (
-                f"The patient looks well, but there is also {name} {change}. Change one thing at "
-                "a time: put this back, and see whether the repair alone cures."
+                f"The patient looks well, but something else is new as well: {name} {change}. "
+                "Change one thing at a time: put this back, and see whether the repair alone cures."
             )
             return Complaint("two changes", words, treatment=name)
         treatment = self.treatments.get(name)
@@ -531,11 +553,20 @@ class Case(FunctionExercise):
 
     def _correct(self, answer: Any, *details: str) -> Verdict:
         sick, healthy = (
-            [outcome.value["score"] for outcome in outcomes or ()]
+            {key: [outcome.value[key] for outcome in outcomes or ()] for key in ("score", "report")}
             for outcomes in (self._sick_outcomes, self._expected)
         )
-        measured = f"{self.score_name} on new data: sick {_span(sick)}, healthy {_span(healthy)}"
-        return super()._correct(answer, f"({measured}, {len(sick)} seeds)", *details)
+        measured = (
+            f"{self.score_name} on new data: sick {_span(sick['score'])}, "
+            f"healthy {_span(healthy['score'])}"
+        )
+        if self.wrong_report:
+            measured = ", ".join(
+                f"{name} {_mean(found['report'])} and {_mean(found['score'])}"
+                for name, found in (("sick", sick), ("healthy", healthy))
+            )
+            measured = f"{self.score_name} reported and on new data: {measured}"
+        return super()._correct(answer, f"({measured}; {len(sick['score'])} seeds)", *details)
 
 
 def _result(returned: Any) -> tuple[Predictor, list[float]]:
@@ -588,6 +619,10 @@ def _close(a: float, b: float) -> bool:
 def about(value: float) -> str:
     """A measured number in words."""
     return f"≈{value:.2f}" if math.isfinite(value) else "not finite"
+
+
+def _mean(values: Sequence[float]) -> str:
+    return about(sum(values) / len(values))
 
 
 def _span(values: Sequence[float]) -> str:

@@ -134,11 +134,25 @@ patient_3 = Case(
                     "X_train, y_train = prepare(X[:500]) / 255, y[:500]",
                 ),
             ),
-            "You scale the training images only. New scans reach the model 255 times larger than "
-            "what it has learned from. The accuracy hardly shows it; the confidence does, and it "
-            "is absurd. Scale in prepare(), through which all images go.",
+            "The accuracy on new scans is fair, and the confidence is absurd: the model sees "
+            "numbers that are far larger than those it has learned from. Do you scale the "
+            "training images only? Scale in prepare(), through which all images go, and by one "
+            "number for all pixels: some are black in every training image and not in every new "
+            "one.",
             shows=lambda got, healthy: (
                 got["score"] > 0.5 and got["surprise"] > 3 * healthy["surprise"]
+            ),
+        ),
+        Sign(
+            "not centered",
+            edited(_sick_3, ("scans.float()", "scans.float() / 127.5 - 1")),
+            "Better, and still clearly worse than a healthy training. Print minimum, maximum and "
+            "mean of what reaches the model. Do the inputs go from -1 to 1? Most pixels of a scan "
+            "are black, so nearly all inputs are -1, they push together, and the rate of 0.1 is "
+            "too large for that. Leave black at 0, or subtract the mean of the training scans.",
+            shows=lambda got, healthy: (
+                0.2 < got["score"] < healthy["score"] - 0.06
+                and got["surprise"] <= 3 * healthy["surprise"]
             ),
         ),
     ),
@@ -332,6 +346,7 @@ patient_12 = Case(
     new=samples.new_genes,
     train_rows=80,
     shuffled=True,
+    wrong_report=True,
     fault="p",
     evidence=(
         "The genes were chosen with the labels of the validation persons. With shuffled labels, "

@@ -244,6 +244,7 @@ patient_4 = Case(
     sample=samples.digits,
     new=samples.new_digits,
     train_rows=400,
+    wrong_report=True,
     fault="j",
     evidence=(
         "The report is below what the same model does in evaluation mode, and two evaluations in "
@@ -374,7 +375,7 @@ patient_8 = Case(
         "the gradients before the first update.",
         "s": "A small model levels off. It does not explode.",
     },
-    ill=lambda got, healthy: low_score(got, healthy, margin=0.12),
+    ill=lambda got, healthy: low_score(got, healthy, margin=0.25),  # a cautious rate is a cure
     treatments={
         RATE: Treatment(
             "lr=10.0",
@@ -399,9 +400,13 @@ patient_8 = Case(
         Sign(
             "too small now",
             edited(_sick_8, ("lr=10.0", "lr=0.001")),
-            "Now it is too small: the loss falls evenly and hardly at all in these six epochs. The "
-            "largest rate at which the loss still falls steadily is a good start.",
-            shows=lambda got, _: got["rate"] <= 0.012 and got["optimizer"] == "SGD",
+            "Now it is too small: the loss falls evenly, and far too slowly for these six epochs. "
+            "The largest rate at which the loss still falls steadily is a good start.",
+            shows=lambda got, healthy: (
+                got["rate"] <= 0.03
+                and got["optimizer"] == "SGD"
+                and got["score"] < healthy["score"] - 0.25
+            ),
         ),
     ),
     first_look=(
@@ -467,6 +472,11 @@ def _asleep(got: Findings, healthy: Findings) -> str:
         return (
             f"in {got['asleep']:.0%} of the training passes the batch normalization is in "
             "evaluation mode."
+        )
+    if got["modal"] == 0:
+        return (
+            "in training there is no layer of batch normalization any more. The owner wants it, "
+            "and it is sound: it only is not allowed to work."
         )
     return low_score(got, healthy, margin=0.08)
 
@@ -538,8 +548,9 @@ patient_9 = Case(
                 ("X[:500], y[:500], X[500:]", "X[:500] / 255, y[:500], X[500:] / 255"),
                 ("return model,", "return lambda images: model(images / 255),"),
             ),
-            "Scaled pixels are a good habit, and the accuracy is fine. But the model still trains "
-            "in evaluation mode: its batch normalization does nothing at all.",
+            "The accuracy is fine, but the model still trains in evaluation mode. Scaled pixels, "
+            "say, are a good habit, and here a detour: the layer that should make them "
+            "superfluous has not been switched on.",
             shows=lambda got, healthy: (
                 got["asleep"] > 0.9 and got["score"] > healthy["score"] - 0.15
             ),

@@ -77,6 +77,15 @@ def _given_to_the_optimizer(X, y, seed):
     return network, history
 
 
+def _incomplete(got: Findings, healthy: Findings) -> str:
+    if 170 < got["size"] < healthy["size"]:
+        return (
+            f"the optimizer holds {got['size']:,} numbers, and the network with both hidden layers "
+            f"has {healthy['size']:,}."
+        )
+    return _ill(got, healthy)
+
+
 patient_6 = Case(
     "07.12",
     6,
@@ -124,7 +133,7 @@ patient_6 = Case(
         "s": "With all layers trained, this model does well. Count the weights that move.",
         "b": "The head moves as usual. Other layers do not move at all, and no rate changes that.",
     },
-    ill=_ill,
+    ill=_incomplete,
     treatments={
         RATE: Treatment(
             "lr=0.1",

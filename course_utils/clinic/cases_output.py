@@ -400,6 +400,8 @@ def _shifted_targets(X, y, seed):
 
 
 def _nothing_below_zero(got: Findings, healthy: Findings) -> str:
+    if got["bend"] < 1e-4:
+        return "what comes back is linear: the ReLU between the two layers is gone as well."
     return large_error(got, healthy, factor=3.0)
 
 
@@ -455,6 +457,14 @@ patient_11 = Case(
         ),
     },
     signs=(
+        Sign(
+            "no ReLU at all",
+            edited(_sick_11, ("model.append(nn.ReLU())", "")),
+            "Now there is no ReLU at all, and two linear layers are one: the line in the loop made "
+            "the useful ReLU, too. The error hardly shows it for this weather, which is nearly "
+            "linear. Take away the last one only.",
+            shows=lambda got, _: got["bend"] < 1e-4,
+        ),
         Sign(
             "positive targets instead",
             edited(

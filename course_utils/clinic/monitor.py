@@ -55,6 +55,7 @@ class Monitor:
         samples: samples in those passes.
         stale: how many of those passes met gradients that an earlier one had left.
         asleep: how many of them went through a dropout or batch-norm layer in evaluation mode.
+        modal: how many of them went through a dropout or batch-norm layer in any mode.
         dropout: the largest share of units that an active dropout layer hides, over those passes.
         optimizer: name of the first optimizer's class, with its momentum if it has one.
         rates: the (largest) learning rate of each update.
@@ -73,6 +74,7 @@ class Monitor:
     samples: int = 0
     stale: int = 0
     asleep: int = 0
+    modal: int = 0
     dropout: float = 0.0
     optimizer: str = ""
     rates: list[float] = field(default_factory=list)
@@ -169,6 +171,7 @@ class Monitor:
         """A backward pass has reached the model's output, and no parameter yet."""
         self.passes += 1
         self.asleep += asleep
+        self.modal += any(isinstance(part, _MODAL) for part in module.modules())
         self.dropout = max(self.dropout, hidden)
         self.stale += any(bool(p.grad.any()) for p in module.parameters() if p.grad is not None)
         if given is not None and given.ndim > 0:

@@ -170,8 +170,9 @@ overfit_one_batch = FunctionExercise(
         Misconception(
             "judged in training mode",
             _overfit_sloppy(evaluation=False),
-            "You judge in training mode, so dropout still erases half of the inputs. Call .eval() "
-            "on the copy before you look at its answers.",
+            "A network with dropout has learned all samples, and you say that it has not. Do you "
+            "judge in training mode, where dropout still erases half of the inputs? Call .eval() "
+            "on the copy before you look at its answers. (If you do, look at zero_grad().)",
         ),
         Misconception(
             "the loss fell",
@@ -261,7 +262,7 @@ def _length(p):
 
 
 def _observe_norms(answer, kind: str):
-    model = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1)).double()
+    model = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 2)).double()
     with torch.no_grad():
         for k, parameter in enumerate(model.parameters()):
             parameter.copy_(torch.arange(1.0, 1.0 + parameter.numel()).view_as(parameter) - 2 - k)
@@ -271,7 +272,8 @@ def _observe_norms(answer, kind: str):
     if kind == "frozen":
         model[0].requires_grad_(False)
     if kind != "before backward":
-        model(torch.tensor([[1.0, -2.0], [3.0, 0.5]]).double()).square().sum().backward()
+        x = torch.tensor([[1.0, 2.0], [-3.0, 0.5], [0.5, -1.0]]).double()
+        model(x).square().sum().backward()
     return answer(model)
 
 
@@ -422,8 +424,24 @@ def _dead_sloppy(count=None, remove=True, kind=nn.ReLU, late=False, returns=Fals
     return dead_units
 
 
-def _observe_dead(answer, rows: int):
-    """Two calls on a network with 2 and 3 dead units, and the hooks that are left."""
+def _dead_outermost(model, x):
+    counts, handles = {}, []
+    for name, module in model.named_children():
+        if isinstance(module, nn.ReLU):
+
+            def hook(module, inputs, output, name=name):
+                counts[name] = (output == 0).all(dim=0).sum().item()
+
+            handles.append(module.register_forward_hook(hook))
+    with torch.no_grad():
+        model(x)
+    for handle in handles:
+        handle.remove()
+    return counts
+
+
+def _observe_dead(answer, rows: int, nested: bool):
+    """What is found in a network with 2 and 3 dead units, and the hooks that are left."""
     model = nn.Sequential(nn.Linear(2, 5), nn.ReLU(), nn.Linear(5, 6), nn.ReLU(), nn.Linear(6, 1))
     with torch.no_grad():
         for k, parameter in enumerate(model.parameters()):
@@ -433,6 +451,9 @@ def _observe_dead(answer, rows: int):
         model[2].bias[:3] = -50.0
         model[2].bias[3:] = 1.0
         model[2].weight[3], model[2].bias[3] = 1.0, -0.01  # awake only if a unit below is
+        model[0].weight[2], model[0].bias[2] = 0.0, 0.002  # hardly awake, and not dead
+    if nested:
+        model = nn.Sequential(nn.Sequential(*model[:4]), model[4])
     x = torch.linspace(-2, 2, 2 * rows).view(rows, 2)
     found = answer(model, x)
     hooks = sum(len(module._forward_hooks) for module in model.modules())
@@ -451,8 +472,9 @@ dead_hook = FunctionExercise(
     alternatives=(_dead_collect, _dead_max),
     observe=_observe_dead,
     probes=(
-        Probe("eight samples", lambda: (8,)),
-        Probe("three samples", lambda: (3,)),
+        Probe("eight samples", lambda: (8, False)),
+        Probe("three samples", lambda: (3, False)),
+        Probe("ReLUs inside of a block", lambda: (8, True)),
     ),
     misconceptions=(
         Misconception(
@@ -494,6 +516,12 @@ dead_hook = FunctionExercise(
             "every layer",
             _dead_sloppy(kind=nn.Module),
             "You watch every layer. Only the nn.ReLU layers were asked for.",
+        ),
+        Misconception(
+            "only the outermost layers",
+            _dead_outermost,
+            "You miss the ReLUs that stand inside of a block. model.named_children() goes one "
+            "level deep, model.named_modules() goes all the way down.",
         ),
         Misconception(
             "the hook changes the output",
@@ -610,6 +638,12 @@ wrong_backward = FunctionExercise(
             _backward_no_upstream,
             "You return the local derivatives. The chain rule multiplies each by grad_output, the "
             "gradient that arrives from above.",
+        ),
+        Misconception(
+            "grad_output forgotten for scale",
+            lambda grad_output, t, scale: (grad_output * scale * (1 - t**2), t.sum(dim=0)),
+            "The gradient for x is right. That for scale is not: t is only the local derivative. "
+            "Multiply it by the gradient that arrives from above before you sum.",
         ),
         Misconception(
             "scale forgotten",
@@ -906,7 +940,7 @@ range_test = FunctionExercise(
         ),
         Probe(
             "a bump on the way down",
-            lambda: (_RATES, [2.3, 2.35, 2.1, 2.2, 1.6, 1.2, 3.1, 8.0]),
+            lambda: (_RATES, [2.3, 2.35, 1.5, 2.7, 1.6, 1.2, 3.1, 8.0]),
         ),
         Probe(
             "it creeps away",
@@ -938,8 +972,9 @@ range_test = FunctionExercise(
         Misconception(
             "compared with the loss before",
             _suggest_previous,
-            "You compare each loss with the one just before. A loss that creeps away by less than "
-            "a factor of 2 per step is never caught: compare with the lowest so far.",
+            "You read on where the loss has crept away, and find a lucky value there. Stop as soon "
+            "as a loss is more than twice the lowest so far. Comparing it with the one just "
+            "before, or with the first, does not catch a slow rise.",
         ),
         Misconception(
             "stopped at the first bump",

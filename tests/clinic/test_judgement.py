@@ -54,10 +54,10 @@ def test_a_right_program_in_another_dress():
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"epochs": 12}, "there is also more epochs (120 updates before, 240 updates now)"),
-        ({"lr": 0.05}, "there is also a smaller learning rate (0.1 before, 0.05 now)"),
-        ({"lr": 0.2}, "there is also a larger learning rate (0.1 before, 0.2 now)"),
-        ({"hidden": 128}, "there is also a larger model"),
+        ({"epochs": 12}, "is new as well: more epochs (120 updates before, 240 updates now)"),
+        ({"lr": 0.05}, "is new as well: a smaller learning rate (0.1 before, 0.05 now)"),
+        ({"lr": 0.2}, "is new as well: a larger learning rate (0.1 before, 0.2 now)"),
+        ({"hidden": 128}, "is new as well: a larger model"),
     ],
 )
 def test_only_the_fault_may_change(change, words):
@@ -285,3 +285,31 @@ def test_a_stopped_program_leaves_no_hook():
     assert len(hooks) == 1
     close_all()
     assert not hooks
+
+
+HIDDEN = "self.hidden = [nn.Linear(784, 16), nn.Linear(16, 16)]"
+
+
+@pytest.mark.parametrize(
+    ("patient", "edit", "words"),
+    [
+        (clinic.patient_6, (HIDDEN, f"{HIDDEN}\nself.first = self.hidden[0]"), "12,730 numbers"),
+        (clinic.patient_9, ("nn.BatchNorm1d(32)", "nn.LayerNorm(32)"), "no layer of batch norm"),
+        (clinic.patient_11, ("model.append(nn.ReLU())", ""), "no ReLU at all"),
+        (clinic.patient_3, ("scans.float()", "scans.float() / 127.5 - 1"), "from -1 to 1?"),
+    ],
+)
+def test_half_a_repair_is_none(patient, edit, words):
+    verdict, said = check(edited(patient.sick, edit), patient)
+    assert not verdict.passed and words in said
+
+
+@pytest.mark.parametrize("rate", [0.03, 0.06, 0.3])
+def test_what_a_range_test_suggests_is_a_cure(rate):
+    patient = clinic.patient_8
+    assert check(edited(patient.sick, ("lr=10.0", f"lr={rate}")), patient)[0].passed
+
+
+@pytest.mark.parametrize("patient", [clinic.patient_4, clinic.patient_12])
+def test_where_the_report_was_wrong_it_is_shown(patient):
+    assert "reported and on new data: sick" in check(patient.reference, patient)[1]

@@ -126,8 +126,9 @@ def test_a_repair_with_another_dose_is_told_to_change_one_thing(number):
     both = edited(patient.reference, (treatment.old, treatment.new))
     verdict = patient.check(both)
     assert verdict.status is Status.WRONG_VALUE, verdict.message
-    assert "The patient looks well, but there is also more epochs" in verdict.message
-    assert "Change one thing at a time" in " ".join(verdict.message.split())
+    said = " ".join(verdict.message.split())
+    assert "The patient looks well, but something else is new as well: more epochs" in said
+    assert "Change one thing at a time" in said
 
 
 def test_the_open_case_has_no_fault():
