@@ -290,13 +290,13 @@ verify("degree 9 comes within 15 % of the noise", flexible[-1, 1] < 1.15 * sigma
 #
 # ### Networks are not polynomials
 #
-# The textbook figure suggests that a large network must have a large variance. Let 30 of the
-# scientists fit tanh networks with one hidden layer, 1 to 64 units wide. All 30 train at once in
+# The textbook figure suggests that a large network must have a large variance. Let 20 of the
+# scientists fit tanh networks with one hidden layer, 1 to 64 units wide. All 20 train at once in
 # one tensor with a leading dimension for the scientist, as in lesson 3.3.
 
 
 # %%
-def network_fits(width, steps, fits=30, lr=0.02):
+def network_fits(width, steps, fits=20, lr=0.02):
     """Train a 1-width-1 network for each of the first rows of Y: (fits, 101)."""
     draw = torch.Generator().manual_seed(1)
     shapes = {"W": (1, width), "b": (1, width), "V": (width, 1), "c": (1, 1)}
@@ -366,7 +366,8 @@ X_test, y_test = worlds.rows("test")
 # %% [markdown]
 # Beyond P = 200 infinitely many last layers fit perfectly; least squares then takes the one with
 # the smallest weights. For comparison a second model is kept small everywhere by *ridge*
-# regression, which adds a penalty λ‖w‖² with λ = 1, the best of five values that we tried.
+# regression, which adds a penalty λ‖w‖² with λ = 1, the best of five values that we tried. The
+# targets are the ten-place labels (1 for the right class, 0 elsewhere) minus their mean 0.1.
 
 
 # %%
@@ -784,12 +785,12 @@ with torch.no_grad():
     confident = dropout_models[0.5](many).softmax(dim=-1).max(dim=-1).values
 top_half = confident >= confident.median(dim=1, keepdim=True).values
 rival = (right & top_half).sum(dim=1) / top_half.sum(dim=1)
-verify("sorting by plain softmax is as good, to 2 points", (rival - surer).abs().max() < 0.02)
+verify("sorting by plain softmax is as good, to 3 points", (rival - surer).abs().max() < 0.03)
 
 # %% [markdown]
 # Doubt is a useful signal: half of the digits can be trusted almost blindly, and the others could
 # go to a person. Many real systems work like that. In fairness, the
-# last line says that the ordinary softmax probability sorts them just as well here, for a
+# last line says that the ordinary softmax probability sorts them about as well here, for a
 # fiftieth of the price. Monte Carlo dropout is worth trying where inputs may come from elsewhere,
 # and worth checking against this simple rival.
 #
@@ -825,10 +826,11 @@ print(f"standard deviation after the norm in evaluation: ≈{out.std():.2f} inst
 verify("the norm expects more variance than there is", out.std() < 0.7)
 
 # %% [markdown]
-# *On feature maps* it does almost nothing, because neighboring pixels of a map say nearly the same:
-# what one loses, the others still tell. `nn.Dropout2d`, *spatial* dropout, drops whole channels
-# (Tompson et al., 2015). Take constant maps of 7 × 7 and average each, as the end of a
-# convolutional network does. Elementwise noise averages out by the factor 7; spatial noise stays.
+# *On feature maps* it does less than you may expect, because neighboring pixels of a map say
+# nearly the same: what one loses, the others still tell. `nn.Dropout2d`, *spatial* dropout, drops
+# whole channels (Tompson et al., 2015). Take constant maps of 7 × 7 and average each, as the end
+# of a convolutional network does. Elementwise noise averages out by the factor 7; spatial noise
+# stays.
 
 # %%
 maps = torch.ones(500, 16, 7, 7, dtype=double)  # (B, C, H, W)
@@ -902,7 +904,8 @@ verify("exactly (1 - ηλ)^1000", abs(w.item() - (1 - 1e-5) ** 1000) < 1e-12)
 
 # %% [markdown]
 # A decay of 10⁻⁴ is found in many recipes. At the rate 0.1 it takes 69,000 steps to halve a
-# weight. Our worlds train for 150.
+# weight, and with a momentum of 0.9, which makes the steps ten times as long, still 6,900. Our
+# worlds train for 150.
 #
 # So choose λ by the half-life. Take the number of steps of your training, ask how many half-lives
 # shall fit into it, say between one tenth and three, and solve for λ. This also tells what to do
@@ -986,7 +989,6 @@ exercises.adamw_exercise.check(adamw_step)
 
 # %% [markdown]
 # ### How much decay?
-
 #
 # Three amounts of AdamW's decay in the five worlds. We keep the length of each world's first
 # weight matrix as well.
@@ -1041,9 +1043,9 @@ verify("L1 keeps the initial difference", abs(kept - 0.8) < 1e-6)
 # %% [markdown]
 # ### What should not decay
 #
-# A bias does not make a function steeper, it only moves it. Decaying it costs accuracy for
-# nothing. Fit y = 5 + 2x with a strong decay, once on both parameters and once on the slope only;
-# both have a closed form.
+# A bias does not make a function steeper, it only moves it. Decaying it can cost accuracy, and
+# it makes nothing smoother. Fit y = 5 + 2x with a strong decay, once on both parameters and once
+# on the slope only; both have a closed form.
 
 # %%
 design = torch.cat([feature, torch.ones_like(feature)], dim=1)  # (100, 2): slope, offset
@@ -1173,8 +1175,8 @@ print(f"0.01 · Σ|w| = ≈{penalty:.1f}, cross-entropy of guessing {math.log(10
 verify("it is over ten times the loss that it is meant to assist", penalty > 10 * math.log(10))
 
 # %% [markdown]
-# Ten times too strong before the first step. Values of 10⁻⁵ to 10⁻⁴, on weights and not on
-# biases, leave the loss in charge.
+# Ten times too strong before the first step. For a network of this size, values of 10⁻⁵ to 10⁻⁴,
+# on weights and not on biases, leave the loss in charge.
 
 # %%
 explorers.boundary()
@@ -1371,11 +1373,11 @@ explorers.batch_noise()
 # range of rates. Both networks start with the Kaiming weights of lesson 3.4.
 
 # %%
-rates = (0.1, 0.3, 1.0, 3.0)
+rates = (0.1, 0.3, 1.0)
 by_rate = {
     norm: torch.stack([short_training(norm, 64, 8, lr, depth=4) for lr in rates], dim=1)
     for norm in (False, True)
-}  # (5, 4) each: worlds, rates
+}  # (5, 3) each: worlds, rates
 for norm, name in ((False, "without"), (True, "with")):
     print(f"{name:8}", " ".join(f"≈{share:.2f}" for share in by_rate[norm].median(dim=0).values))
 
@@ -1393,14 +1395,16 @@ plt.show()
 
 # %% [markdown]
 # Test accuracy by learning rate, median and range of five worlds; runs below 50 % are drawn as
-# failed, at 10 %. Without the norm the network is lost at a rate of 1. With it, rates ten times
-# as high still work, and the best result lies higher and further to the right.
+# failed, at 10 %. Without the norm the network is lost at a rate of 1. With it that rate still
+# works, and at each of the three rates the line with the norm is the upper one.
 
 # %%
 verify("without: every run at rate 1 fails", by_rate[False][:, 2].max() < 0.5)
 verify("with: every run at rate 1 gets over 65 %", by_rate[True][:, 2].min() > 0.65)
 best = {norm: runs.median(dim=0).values.max() for norm, runs in by_rate.items()}
 verify("the best median is no worse with the norm", best[True] > best[False] - 0.02)
+ahead = (by_rate[True] - by_rate[False]).median(dim=0).values
+verify("the median gain is positive at each rate", ahead.min() > 0)
 
 # %% [markdown]
 # Why? In front of a norm the *size* of the weights has no meaning: the output stays the same if
@@ -1610,15 +1614,11 @@ def mirror(X, y):
 
 
 # %% [markdown]
-# Three trainings with the same number of steps as before: turned by up to 10°; turned and also
-# shifted by up to one pixel of the 14 (two of the original 28); and mirrored.
+# Two trainings with the same number of steps as before: turned by up to 10° and shifted by up to
+# one pixel of the 14 (two of the original 28); and mirrored.
 
 # %%
-changes = {
-    "turned": lambda X, y: wiggle(X, y, pixels=0.0),
-    "turned and shifted": wiggle,
-    "mirrored": mirror,
-}
+changes = {"turned and shifted": wiggle, "mirrored": mirror}
 augmented = {}
 for name, change in changes.items():
     augmented[name] = worlds.train(worlds.network(), X, y, change=change)
@@ -1897,18 +1897,22 @@ medians = {part: c.median() for part, c in cost.items()}
 print("median cost in points:", {part: f"≈{100 * c:+.1f}" for part, c in medians.items()})
 verify("leaving out augmentation costs most", max(medians, key=medians.get) == "augmentation")
 verify("and costs something in every world", cost["augmentation"].min() > 0.002)
+verify("the norm is missed as well", medians["norm"] > 0.003)
 verify("all four beat no remedy in every world", table.gain("all four").min() > 0)
 classic_gain = table.gain("the tutorial's recipe").median()
 verify("the tutorial's recipe moves the accuracy by less than 2 points", abs(classic_gain) < 0.02)
 
 # %% [markdown]
-# "Combining works better than any single method" is true for this set of four against nothing.
-# It is not a law: parts can get in each other's way, and only the ablation tells. Dropout is the
-# example here. Augmentation already takes away what dropout would have cured, and what remains of
-# dropout is its price, the noise in every step. With fewer digits or a larger network the balance
-# may well be another, so ablate your own recipe on your own data. Nor is any of
-# these numbers a property of the *method*. They belong to 500 digits and a small network. Which
-# brings us to the strongest remedy of all, the one that is not in the recipe:
+# "Combining works better than any single method" is true for this set of four against nothing. It
+# is not a law: parts can get in each other's way, and only the ablation tells. Dropout is the
+# example here. A likely reason, which the table cannot prove: augmentation already takes away what
+# dropout would have cured, and what remains is its price, the noise in every step. Batch
+# normalization is the opposite case. Alone it gave no accuracy, and in company it is missed,
+# probably because ever new views make the training harder, and training is what the norm makes
+# easier. With fewer digits or a larger network the balance may well be another, so ablate your own
+# recipe on your own data. Nor is any of these numbers a property of the *method*. They belong to
+# 500 digits and a small network. Which brings us to the strongest remedy of all, the one that is
+# not in the recipe:
 
 # %%
 big_X, big_y = worlds.draw(3500)
@@ -1932,23 +1936,23 @@ verify("3,500 digits without remedy beat all four on 500", worst > best_of_500)
 # 7. Leave out one part at a time. Keep what earns its place.
 #
 # Normalization is not in the list, because it serves another purpose: use it where the network is
-# deep, or where training is slow or fragile.
+# deep, or where training is slow, fragile or made hard by other remedies.
 #
 # ### When to use which
 #
 # Each row names its evidence: the median over five worlds of 500 digits, against no remedy (about
-# 86 % right, loss about 0.7). The cells above verify them.
+# 86 % right, loss about 0.67). The cells above print these medians and verify the direction.
 #
 # | your situation | first choice | what it gave here | section |
 # |---|---|---|---|
 # | you can get more data | get them | seven times as many: about 94 % right | 7 |
 # | small data set | augmentation | about +2 points; a wrong one about −5 | 6 |
-# | images | augmentation; dropout second | dropout: no clear gain in accuracy, loss about 0.5 | 3 |
+# | images | augmentation; dropout second | dropout: accuracy ±0, loss about 0.56 | 3 |
 # | deep network | batch normalization | 12 layers: over +10 points; decay adds none | 5 |
-# | too sure of itself | decay 0.5, dropout, smoothing | loss from 0.7 to about 0.5 | 3, 4, 6 |
+# | too sure of itself | decay 0.5, dropout, smoothing | loss 0.48, 0.56 and 0.54 | 3, 4, 6 |
 # | overfits, little time | early stopping | loss lower in every world, accuracy ±0 | 7 |
 # | batches of one or two | group or layer norm | batch norm: over 10 points worse | 5 |
-# | features to select | proximal L1 | over half the weights 0, accuracy −1 | 4 |
+# | features to select | proximal L1 | over half the weights 0, a point less right | 4 |
 # | training error high | capacity, none of these | two units: under 75 % in training | 2 |
 #
 # ### Exercise 08.6: read six learning curves
@@ -1976,7 +1980,7 @@ for number, (ax, losses) in enumerate(zip(axes.flat, panels, strict=True), start
 plt.show()
 
 # %% [markdown]
-# Training loss solid, validation loss dashed, over 24 epochs; the dotted line is ln 10, the loss
+# Training loss solid, validation loss dashed, over 18 epochs; the dotted line is ln 10, the loss
 # of guessing. Give each panel its letter: a) nothing is wrong, b) too little capacity, c)
 # overfitting, d) not finished, e) the training loss is measured with dropout on, f) the labels
 # carry no information.

@@ -110,6 +110,18 @@ def _dropout_wrong_side(x, p, training):
     return x * (torch.rand_like(x) >= p) / (1 - p)
 
 
+def _dropout_over_p(x, p, training):
+    if not training or p == 0:
+        return x
+    return x * (torch.rand_like(x) >= p) / p
+
+
+def _dropout_detached(x, p, training):
+    if not training:
+        return x
+    return x.detach() * (torch.rand_like(x) >= p) / (1 - p)
+
+
 def _is_steady(tensor: Tensor) -> bool:
     return bool((tensor == tensor.flatten()[0]).all())
 
@@ -136,7 +148,8 @@ def _observe_dropout(answer, x, p, training):
         "shares of single rows vary": not _is_steady(by_row),
     }
     if x.requires_grad:
-        (gradient,) = torch.autograd.grad(first.sum(), x)
+        linked = first.requires_grad
+        gradient = torch.autograd.grad(first.sum(), x)[0] if linked else torch.zeros_like(ratio)
         seen["gradient is the mask"] = torch.allclose(gradient.double(), ratio)
     return seen
 
@@ -188,6 +201,18 @@ dropout_exercise = FunctionExercise(
             _dropout_swapped_mask,
             "The comparison is the wrong way around: you keep a share p and drop the rest. An "
             "element survives when its random number is at least p.",
+        ),
+        Misconception(
+            "divided by p",
+            _dropout_over_p,
+            "The right elements vanish, but you divide by p. A share 1 - p survives, so the "
+            "survivors are divided by 1 - p.",
+        ),
+        Misconception(
+            "cut from the graph",
+            _dropout_detached,
+            "The values are right, but no gradient reaches x: it was cut by detach(), .data or "
+            "no_grad(). The gradient has to pass through the same mask.",
         ),
         Misconception(
             "one mask for all samples",
@@ -291,8 +316,10 @@ def _adamw_variant(how: str):
             correct = how != "no correction"
             m = m / (1 - beta1**t) if correct else m
             v = v / (1 - beta2**t) if correct else v
-            step = lr * m / (v.sqrt() + eps)
-            if how == "after":
+            step = lr * m / ((v if how == "no root" else v.sqrt()) + eps)
+            if how == "rebound":
+                w = w * (1 - lr * decay) - step
+            elif how == "after":
                 w.sub_(step).mul_(1 - lr * decay)
             elif how == "no rate":
                 w.mul_(1 - decay).sub_(step)
@@ -321,7 +348,15 @@ def _observe_adamw(answer, steps: int, lr: float, decay: float, frozen: bool):
         for k, w in enumerate(parameters):
             drawn = torch.randn(w.shape, generator=generator, dtype=torch.float64)
             w.grad = None if frozen and k == 1 else 10.0 ** (k - 1) * drawn
-        answer(parameters, state, lr, decay)
+        try:
+            answer(parameters, state, lr, decay)
+        except RuntimeError as error:
+            if "leaf Variable" not in str(error):
+                raise
+            raise AnswerError(
+                "torch refuses to change a parameter in place while it records operations. "
+                "Here the change is wanted: make it under torch.no_grad()."
+            ) from None
     return [w.detach().clone() for w in parameters]
 
 
@@ -393,6 +428,18 @@ adamw_exercise = FunctionExercise(
             _adamw_variant("one count"),
             "Your step count grows with every parameter, not with every call, so the second "
             "parameter is corrected as if it were at its second step.",
+        ),
+        Misconception(
+            "no root",
+            _adamw_variant("no root"),
+            "You divide by v itself. Divide by its root plus eps, so that the step has the size of "
+            "lr, whatever the size of the gradients.",
+        ),
+        Misconception(
+            "a new tensor instead of a change",
+            _adamw_variant("rebound"),
+            "The parameters are unchanged. `w = w * ...` makes a new tensor and gives it the name "
+            "w; the model keeps the old one. Change it in place: w.mul_(...), w.sub_(...).",
         ),
         Misconception(
             "no memory",
@@ -506,6 +553,21 @@ def _groups_default(model, decay):
     ]
 
 
+def _groups_tuples(model, decay):
+    named = list(model.named_parameters())
+    return [
+        {"params": [(n, p) for n, p in named if p.ndim >= 2], "weight_decay": decay},
+        {"params": [(n, p) for n, p in named if p.ndim < 2], "weight_decay": 0.0},
+    ]
+
+
+def _groups_no_key(model, decay):
+    return [
+        {"params": [p for p in model.parameters() if p.ndim >= 2]},
+        {"params": [p for p in model.parameters() if p.ndim < 2]},
+    ]
+
+
 def _groups_twice(model, decay):
     return [
         {"params": list(model.parameters()), "weight_decay": decay},
@@ -543,6 +605,7 @@ def _observe_groups(answer, kind: str, decay: float):
     if isinstance(groups, dict) or not hasattr(groups, "__iter__"):
         raise AnswerError('expected a list of dictionaries with "params" and "weight_decay".')
     names = {id(p): name for name, p in model.named_parameters() if p.requires_grad}
+    own = {id(p) for p in model.parameters()}
     decays = {name: "missing" for name in names.values()}
     for group in groups:
         if not isinstance(group, dict) or "params" not in group:
@@ -550,11 +613,19 @@ def _observe_groups(answer, kind: str, decay: float):
         members = group["params"]
         members = [members] if isinstance(members, Tensor) else list(members)
         for p in members:
+            p = p[1] if isinstance(p, tuple) and len(p) == 2 else p  # (name, parameter)
             if not isinstance(p, Tensor):
                 raise AnswerError("the groups hold parameters, not names: use the tensors.")
+            if id(p) not in own:
+                raise AnswerError(
+                    "one of your tensors is no parameter of the model, but a copy or a result. "
+                    "An optimizer would change it and leave the model as it is."
+                )
             if id(p) in names:
                 name, seen = names[id(p)], decays[names[id(p)]]
-                told = "not given" if "weight_decay" not in group else float(group["weight_decay"])
+                told = "no weight_decay given"
+                if "weight_decay" in group:
+                    told = f"decays by {float(group['weight_decay']):g}"
                 decays[name] = told if seen == "missing" else "listed twice"
     return decays
 
@@ -569,7 +640,7 @@ groups_exercise = FunctionExercise(
         "matter."
     ),
     solution=decay_groups,
-    alternatives=(_groups_by_kind, _groups_each, _groups_named),
+    alternatives=(_groups_by_kind, _groups_each, _groups_named, _groups_tuples),
     observe=_observe_groups,
     probes=(
         Probe("linear layers and a batch norm", lambda: ("mlp", 0.1)),
@@ -615,6 +686,12 @@ groups_exercise = FunctionExercise(
             _groups_default,
             "One group has no weight_decay, so it gets the optimizer's default, and that of AdamW "
             "is 0.01, not 0. Write the 0 down.",
+        ),
+        Misconception(
+            "no decay given",
+            _groups_no_key,
+            'No group says how much it decays: the entry is named "weight_decay", spelled like '
+            "that. Without it every group gets the optimizer's default.",
         ),
         Misconception(
             "listed twice",
@@ -691,7 +768,10 @@ def _norm_variant(how: str):
             var = x.var(dim=dim, correction=int(how == "unbiased"), keepdim=keep)
             if how == "detached":
                 mean, var = mean.detach(), var.detach()
-            if how != "no update" and how != "by sample":
+            if how == "graph kept":
+                running_mean = (1 - momentum) * running_mean + momentum * mean
+                running_var = (1 - momentum) * running_var + momentum * x.var(dim=0)
+            elif how != "no update" and how != "by sample":
                 share = 1 - momentum if how == "momentum" else momentum
                 kept = x.detach().var(dim=0, correction=int(how != "biased running"))
                 running_mean = (1 - share) * running_mean + share * mean.detach()
@@ -842,6 +922,13 @@ norm_exercise = FunctionExercise(
             "gradient must flow through them. Detach only what goes into the running statistics.",
         ),
         Misconception(
+            "graph kept",
+            _norm_variant("graph kept"),
+            "All values are right, but the running statistics hold on to the graph of this batch, "
+            "and with it to all batches before. nn.BatchNorm1d keeps plain numbers: detach what "
+            "goes into them.",
+        ),
+        Misconception(
             "changes the inputs",
             _norm_in_place,
             "You change running_mean and running_var in place. Return new ones.",
@@ -910,19 +997,24 @@ def _centered(images: Tensor) -> Tensor:
     return torch.stack(moved)
 
 
-def _closest_pose(images: Tensor) -> tuple[Tensor, Tensor]:
-    """The turn in degrees (K,) and whether it is mirrored (K,) that explain each image best."""
+def _closest_pose(images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """How well (K,) the best pose explains each image, its turn (K,) and if it is mirrored (K,)."""
     degrees = torch.arange(-180.0, 180.0, 15.0)
     shapes = [_test_image()[None], _test_image().flip(-1)[None]]
     poses = torch.cat([_turned(s.expand(len(degrees), -1, -1, -1), degrees) for s in shapes])
     templates = _centered(poses[:, 0]).flatten(1)
     seen = _centered(images).flatten(1)
-    best = (F.normalize(seen, dim=1) @ F.normalize(templates, dim=1).T).argmax(dim=1)
-    return degrees[best % len(degrees)].abs(), best >= len(degrees)
+    likeness, best = (F.normalize(seen, dim=1) @ F.normalize(templates, dim=1).T).max(dim=1)
+    return likeness, degrees[best % len(degrees)].abs(), best >= len(degrees)
 
 
 def _observe_augmentation(answer):
     """Build the transform and look at what 48 calls do to one image."""
+    if isinstance(answer, nn.Module):
+        raise AnswerError(
+            "that is a transform itself. Hand over the function that builds one, without calling "
+            "it: check(digit_augmentation)."
+        )
     transform = answer()
     if not callable(transform):
         raise AnswerError("expected a function that returns a transform, itself a callable.")
@@ -931,21 +1023,25 @@ def _observe_augmentation(answer):
         out = transform(image.clone())
         if not isinstance(out, Tensor):
             raise AnswerError(f"the transform returns {type(out).__name__}, expected a tensor.")
-        if out.shape != image.shape or not out.dtype.is_floating_point:
-            return {"shape": tuple(out.shape), "floating point": out.dtype.is_floating_point}
+        if not out.dtype.is_floating_point:
+            raise AnswerError(f"the views have the type {out.dtype}, expected floating point.")
+        if out.shape != image.shape:
+            return {"the shape stays (1, 28, 28)": False}
         kept.append(out.detach()[0].float())
     images = torch.stack(kept)  # (48, 28, 28)
-    degrees, mirrored = _closest_pose(images)
+    likeness, degrees, mirrored = _closest_pose(images)
     ink = images.clamp(0, 1).sum((1, 2)) / image.sum()
+    clear = (ink > 0.5) & (likeness > 0.65)  # an F in some pose, not noise or a negative
+    foreign = (ink > 0.5) & (likeness < 0.45) & (images.amin((1, 2)) >= -0.01)
     return {
-        "shape": tuple(out.shape),
-        "floating point": True,
+        "the shape stays (1, 28, 28)": True,
         "some views are changed": bool((images - image).abs().max() > 1e-3),
         "views differ from call to call": bool((images.std(0) > 1e-3).any()),
-        "some views are mirrored": bool((mirrored & (ink > 0.5)).sum() > 1),
+        "some views are mirrored": bool((mirrored & clear).sum() > 1),
         "some views are turned by 45 degrees or more": bool(
-            ((degrees >= 45) & ~mirrored & (ink > 0.5)).sum() > 1
+            ((degrees >= 45) & ~mirrored & clear).sum() > 1
         ),
+        "some views no longer look like the original": bool(foreign.any()),
         "some views lose the digit": bool((ink < 0.5).any()),
         "values stay between 0 and 1": bool(images.min() >= -0.01 and images.max() <= 1.5),
     }
@@ -1012,13 +1108,14 @@ augmentation_exercise = FunctionExercise(
             _augment_with(
                 lambda v2: v2.Compose([v2.RandomHorizontalFlip(), v2.RandomRotation(10)])
             ),
-            "Some views are mirrored. No reader writes a mirrored 3 or 5, and section 5 measures "
+            "Some views are mirrored. No reader writes a mirrored 3 or 5, and section 6 measures "
             "what it costs. Flips are for cats, not for digits.",
         ),
         Misconception(
             "turned too far",
             _augment_with(lambda v2: v2.RandomRotation(180)),
-            "Some views are turned so far that a 6 becomes a 9. Keep to about 15 degrees.",
+            "Some views are turned by 45 degrees or more. On the way a 7 stops being a 7, and at "
+            "the end a 6 is a 9. Keep to about 15 degrees.",
         ),
         Misconception(
             "mirrored and turned",
@@ -1033,6 +1130,12 @@ augmentation_exercise = FunctionExercise(
             _augment_with(lambda v2: v2.RandomAffine(0, translate=(0.7, 0.7))),
             "Some views have pushed the digit out of the picture. `translate` is a share of the "
             "image: 0.1 is 2.8 pixels.",
+        ),
+        Misconception(
+            "negative or noise",
+            _augment_with(lambda v2: v2.RandomInvert(0.5)),
+            "Some views no longer look like the original: negatives, or ink that is lost in noise. "
+            "The test digits are bright on dark and clean, so such views teach nothing about them.",
         ),
         Misconception(
             "not random",
