@@ -1386,7 +1386,7 @@ for norm, name in ((False, "without"), (True, "with")):
 
 # %%
 fig, ax = plt.subplots(figsize=(7, 3.4))
-failed = {norm: torch.where(runs < 0.5, 0.1, runs) for norm, runs in by_rate.items()}
+failed = {norm: torch.where(runs < 0.4, 0.1, runs) for norm, runs in by_rate.items()}
 plotting.band(ax, rates, failed[False], "without", "vermillion", "--")
 plotting.band(ax, rates, failed[True], "with batch normalization", "blue")
 ax.set(xscale="log", xlabel="learning rate", ylabel="share right", ylim=(0, 1))
@@ -1394,12 +1394,12 @@ ax.legend(loc="lower left")
 plt.show()
 
 # %% [markdown]
-# Test accuracy by learning rate, median and range of five worlds; runs below 50 % are drawn as
+# Test accuracy by learning rate, median and range of five worlds; runs below 40 % are drawn as
 # failed, at 10 %. Without the norm the network is lost at a rate of 1. With it that rate still
 # works, and at each of the three rates the line with the norm is the upper one.
 
 # %%
-verify("without: every run at rate 1 fails", by_rate[False][:, 2].max() < 0.5)
+verify("without: every run at rate 1 fails", by_rate[False][:, 2].max() < 0.4)
 verify("with: every run at rate 1 gets over 65 %", by_rate[True][:, 2].min() > 0.65)
 best = {norm: runs.median(dim=0).values.max() for norm, runs in by_rate.items()}
 verify("the best median is no worse with the norm", best[True] > best[False] - 0.02)
