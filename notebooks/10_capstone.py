@@ -220,7 +220,7 @@ class PixelScale(nn.Module):
         self.register_buffer("std", images.std().float())
 
     def forward(self, x):
-        return (x - self.mean) / self.std
+        return (x.to(self.mean.dtype) - self.mean) / self.std
 
 
 # %% [markdown]
@@ -238,8 +238,7 @@ def train_classifier(make_net, digits, lr, seed=0, epochs=4, dtype=torch.float32
     torch.manual_seed(seed)
     model = nn.Sequential(PixelScale(digits.train.images), make_net()).to(dtype)
     train, valid = (
-        (part.images.unsqueeze(1).to(dtype), part.labels)
-        for part in (digits.train, digits.validation)
+        (part.images.unsqueeze(1), part.labels) for part in (digits.train, digits.validation)
     )
     optimizer = torch.optim.Adam(model.parameters(), lr=lr)
     history = training.fit(
