@@ -9,6 +9,8 @@ WORKERS ?= 2
 # One thread for each kernel and test worker: faster on small models, and the same numbers anywhere.
 OMP_NUM_THREADS ?= 1
 export OMP_NUM_THREADS
+# Where this is set, every kernel compiles torch's Python files anew: several seconds each time.
+unexport PYTHONDONTWRITEBYTECODE
 
 VENV := .venv
 PY := $(VENV)/bin/python
