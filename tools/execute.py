@@ -43,21 +43,21 @@ def run(notebook: NotebookNode, folder: Path, label: str) -> NotebookNode:
             takes its kernel down.
     """
     started: list[NotebookNode] = []
-    client = NotebookClient(
-        notebook,
-        km=kernels.kernel_manager(),
-        timeout=kernels.cell_timeout(),
-        extra_arguments=kernels.QUIET,
-        record_timing=False,
-        store_widget_state=False,
-        resources={"metadata": {"path": str(folder)}},
-        on_cell_start=lambda cell, cell_index: started.append(cell),
-    )
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
+        client = NotebookClient(
+            notebook,
+            km=kernels.kernel_manager(Path(scratch)),
+            timeout=kernels.cell_timeout(),
+            extra_arguments=kernels.QUIET,
+            record_timing=False,
+            store_widget_state=False,
+            resources={"metadata": {"path": str(folder)}},
+            on_cell_start=lambda cell, cell_index: started.append(cell),
+        )
         try:
             environment = kernels.kernel_environment(Path(scratch))
             return client.execute(env=environment, cleanup_kc=True)
-        except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
+        except (CellExecutionError, CellTimeoutError, RuntimeError) as error:  # or a dead kernel
             raise LessonError(_failure(notebook, started, label, error)) from error
 
 

@@ -15,6 +15,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import os
 import re
@@ -26,6 +27,7 @@ from queue import Empty
 from unittest import mock
 
 import pytest
+from jupyter_client.manager import KernelManager
 from nbval.kernel import RunningKernel
 from nbval.plugin import IPyNbCell, IPyNbFile, NbCellError
 
@@ -96,12 +98,14 @@ def execute_cell_input(
 
 
 def _in_clean_environment(start_kernel):
-    """Wrap the start of a lesson's kernel, so that the user's settings do not reach it."""
+    """Wrap the start of a lesson's kernel: no settings of the user, no port to fight for."""
 
     def setup(self: IPyNbFile) -> None:
         self.scratch = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
-        environment = kernels.kernel_environment(Path(self.scratch.name))
-        with mock.patch.dict(os.environ, environment, clear=True):
+        scratch = Path(self.scratch.name)
+        environment = mock.patch.dict(os.environ, kernels.kernel_environment(scratch), clear=True)
+        manager = functools.partial(KernelManager, **kernels.connection(scratch))
+        with environment, mock.patch("nbval.kernel.KernelManager", manager):
             start_kernel(self)
 
     return setup

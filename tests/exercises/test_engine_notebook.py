@@ -1,9 +1,11 @@
 """In a real kernel a check leaves its printed text and nothing else."""
 
+from pathlib import Path
+
 import pytest
 
 nbformat = pytest.importorskip("nbformat")
-nbclient = pytest.importorskip("nbclient")
+execute = pytest.importorskip("tools.execute")
 
 SETUP = """
 import torch
@@ -29,15 +31,10 @@ CELLS = [
 
 @pytest.fixture(scope="module")
 def outputs(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("notebook")
-    here = __file__.rsplit("test_engine_notebook", 1)[0]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("COURSE_PROGRESS_FILE", str(folder / "progress.json"))
-        patch.setenv("OMP_NUM_THREADS", "1")
-        cells = [nbformat.v4.new_code_cell(c) for c in CELLS]
-        cells[0].source = SETUP.format(folder=here)
-        notebook = nbformat.v4.new_notebook(cells=cells)
-        nbclient.NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
+    cells = [nbformat.v4.new_code_cell(c) for c in CELLS]
+    cells[0].source = SETUP.format(folder=str(Path(__file__).parent))
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    execute.run(notebook, tmp_path_factory.mktemp("notebook"), "answers")
     return [cell.outputs for cell in notebook.cells]
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
+import socket
+from pathlib import Path
 
-from tools import execute, lessons, sync
+import pytest
+from small_lessons import TRANSPORT
+
+from tools import execute, kernels, lessons, sync
 from tools.execute import LessonError
 
 
@@ -57,3 +61,14 @@ def test_dead_kernel_is_reported(make_lesson):
     lesson = make_lesson("import os", "os._exit(1)")
     with pytest.raises(LessonError, match=r"In \[2\][^$]*kernel died"):
         execute.execute(lesson)
+
+
+@pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="needs sockets that are files")
+def test_kernels_do_not_compete_for_ports(make_lesson):
+    lesson = make_lesson(TRANSPORT)
+    execute.execute(lesson)
+    assert lessons.read_notebook(lesson).cells[0].outputs[0].text == "ipc\n"
+
+
+def test_too_long_a_path_for_a_socket_falls_back_on_ports(tmp_path):
+    assert kernels.connection(Path("/") / ("long" * 30)) == {}

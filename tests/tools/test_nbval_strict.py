@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import nbformat
 import pytest
-from conftest import edit, percent
+from small_lessons import TRANSPORT, edit, percent
 
 from tools import execute, lessons
 from tools.lessons import Lesson
@@ -113,6 +113,7 @@ FAULTS = {
     "endless": Fault(
         ("x = 1",), field(1, source="while True:\n    pass"), ("In [1]", "Timeout of 5 seconds")
     ),
+    "ports": Fault((TRANSPORT,), lambda cells: None),  # executed without ports, and now again
     "ignored": Fault(
         ("print(1)",), field(1, metadata={"tags": ["nbval-ignore-output"]}, source="print(2)")
     ),

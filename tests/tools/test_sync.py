@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from conftest import edit, percent
+from small_lessons import edit, percent
 
 from tools import lessons, sync
 

@@ -224,8 +224,8 @@ def test_a_bar_is_shown_to_a_reader_and_removed(task, capfd, monkeypatch):
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_long_training_leaves_nothing_in_an_executed_notebook():
-    nbclient = pytest.importorskip("nbclient")
+def test_a_long_training_leaves_nothing_in_an_executed_notebook(tmp_path):
+    execute = pytest.importorskip("tools.execute")
     nbformat = pytest.importorskip("nbformat")
     source = """
 import time, torch
@@ -242,7 +242,7 @@ history = training.fit(model, data.xor(8), criterion=torch.nn.BCEWithLogitsLoss(
 assert history.epochs == 7
 """
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
-    nbclient.NotebookClient(notebook, timeout=100, kernel_name="python3").execute()
+    execute.run(notebook, tmp_path, "slow")
     assert notebook.cells[0].outputs == []
 
 
