@@ -93,10 +93,10 @@ def serve(home: Path) -> Iterator[Lab]:
     folder = home / "notebooks"
     folder.mkdir()
     copy_lessons(folder)
-    port, token = _free_port(), secrets.token_hex(16)
+    token = secrets.token_hex(16)
     arguments = ["--no-browser", "--expose-app-in-browser", f"--ServerApp.root_dir={folder}"]
-    arguments += ["--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}"]
-    arguments += ["--ServerApp.port_retries=0", f"--IdentityProvider.token={token}"]
+    arguments += ["--ServerApp.ip=127.0.0.1", f"--ServerApp.port={_free_port()}"]
+    arguments += [f"--IdentityProvider.token={token}"]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         arguments.append("--allow-root")
     with (home / "server.log").open("w") as log:
@@ -105,9 +105,7 @@ def serve(home: Path) -> Iterator[Lab]:
             **{"env": _environment(home), "cwd": folder, "stdout": log, "stderr": log},
         )
         try:
-            lab = Lab(f"http://127.0.0.1:{port}", token, folder)
-            _wait_until_up(lab, server, home / "server.log")
-            yield lab
+            yield Lab(_wait_until_up(home, server), token, folder)
         finally:
             server.send_signal(signal.SIGINT)
             server.send_signal(signal.SIGTERM)
@@ -116,15 +114,19 @@ def serve(home: Path) -> Iterator[Lab]:
             server.kill()
 
 
-def _wait_until_up(lab: Lab, server: subprocess.Popen, log: Path) -> None:
+def _wait_until_up(home: Path, server: subprocess.Popen) -> str:
+    """Return the server's address, which it writes down: it takes another port if ours is gone."""
     for _ in range(240):
         if server.poll() is not None:
             break
-        with contextlib.suppress(OSError):
-            urllib.request.urlopen(f"{lab.url}/api/status?token={lab.token}", timeout=5).close()
-            return
+        with contextlib.suppress(OSError, ValueError):
+            running = json.loads((home / "runtime" / f"jpserver-{server.pid}.json").read_text())
+            url = f"http://127.0.0.1:{running['port']}"
+            urllib.request.urlopen(f"{url}/api/status?token={running['token']}", timeout=5).close()
+            return url
         time.sleep(0.5)
-    raise RuntimeError(f"JupyterLab does not start:\n{log.read_text()[-3000:]}")
+    log = (home / "server.log").read_text()
+    raise RuntimeError(f"JupyterLab does not start:\n{log[-3000:]}")
 
 
 class Notebook:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import socket
 import subprocess
 import sys
 import time
@@ -64,19 +63,14 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Address of a TensorBoard on a free port of this machine."""
     home = tmp_path_factory.mktemp("tensorboard")
     write_logs(home / "runs")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     command = [sys.executable, "-m", "tensorboard.main", "--logdir", str(home / "runs")]
-    command += ["--host", "127.0.0.1", "--port", str(port)]
+    command += ["--host", "127.0.0.1", "--port", "0"]  # 0: it takes a free one, and says which
     with (home / "server.log").open("w") as log:
         process = subprocess.Popen(
             command, stdout=log, stderr=log, env=os.environ | {"HOME": str(home)}
         )
         try:
-            address = f"http://127.0.0.1:{port}"
-            _wait_until_up(address, process, home / "server.log")
-            yield address
+            yield _wait_until_up(process, home / "server.log")
         finally:
             process.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -84,14 +78,18 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             process.kill()
 
 
-def _wait_until_up(address: str, process: subprocess.Popen, log: Path) -> None:
+def _wait_until_up(process: subprocess.Popen, log: Path) -> str:
+    """Return the server's address once it knows all runs."""
     for _ in range(240):
         if process.poll() is not None:
             break
+        said = re.search(r"at (http://127\.0\.0\.1:\d+)/", log.read_text())
         with contextlib.suppress(OSError):
-            runs = urllib.request.urlopen(f"{address}/data/runs", timeout=5).read().decode()
-            if all(name in runs for name in RUNS):
-                return
+            if said:
+                address = said.group(1)
+                runs = urllib.request.urlopen(f"{address}/data/runs", timeout=5).read().decode()
+                if all(name in runs for name in RUNS):
+                    return address
         time.sleep(0.25)
     raise RuntimeError(f"TensorBoard does not start:\n{log.read_text()[-3000:]}")
 
