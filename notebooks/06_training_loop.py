@@ -59,7 +59,6 @@ import copy
 import inspect
 import io
 import os
-import socket
 import subprocess
 import sys
 import tempfile
@@ -524,17 +523,15 @@ torch.save(batch, Path(folder.name) / "batch.pt")
 (Path(folder.name) / "train.py").write_text(SCRIPT)
 
 # %% [markdown]
-# Asking the operating system for port 0 gives any port that is free at the moment.
 # `torch.distributed.run` is the module behind the command `torchrun`; started through
-# `sys.executable` it surely uses this environment's Python. `OMP_NUM_THREADS` keeps each process
-# to one thread, or the two would fight for the processor's cores. The cell does not wait for them.
+# `sys.executable` it surely uses this environment's Python. `--standalone` says that all processes
+# run on this machine: the launcher lets them meet at a port that is free, and `--local-addr` keeps
+# the meeting on the machine's own loopback address. `OMP_NUM_THREADS` keeps each process to one
+# thread, or the two would fight for the processor's cores. The cell does not wait for them.
 
 # %%
-with socket.socket() as probe:
-    probe.bind(("127.0.0.1", 0))
-    port = probe.getsockname()[1]
-command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2"]
-command += ["--master_addr=127.0.0.1", f"--master_port={port}", "train.py"]
+command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+command += ["--local-addr=127.0.0.1", "--nproc-per-node=2", "train.py"]
 options = {"cwd": folder.name, "env": os.environ | {"OMP_NUM_THREADS": "1"}}
 processes = subprocess.Popen(
     command, **options, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
