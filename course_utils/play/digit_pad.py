@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +14,7 @@ from course_utils.explore.palette import COLORMAPS, COLORS
 
 from .familiarity import Familiarity
 from .faults import Fault, borrowed, describe
+from .live import LiveTool
 from .recording import Answer, Recording, padded
 from .strokes import IMAGE_SIZE, MAX_POINTS, PEN_RADIUS, Stroke, rasterize, sample_strokes
 
@@ -124,8 +123,10 @@ def draw_digit(
     )
 
 
-class DigitPad:
+class DigitPad(LiveTool):
     """See `draw_digit`."""
+
+    page, kind = "pad", "Drawing pad"
 
     def __init__(
         self,
@@ -137,6 +138,7 @@ class DigitPad:
         title: str = "Draw a digit",
         alt: str | None = None,
     ) -> None:
+        super().__init__(title, alt or ALT)
         if not isinstance(model, nn.Module):
             what = model.__name__ if isinstance(model, type) else type(model).__name__
             raise TypeError(f"model must be an nn.Module, got {what}. Give the trained object.")
@@ -146,11 +148,7 @@ class DigitPad:
             raise ValueError(f"percentile must lie between 0 and 100, got {percentile}.")
         images, labels = _checked_examples(examples)
         self.model, self.preprocess, self.percentile = model, preprocess, float(percentile)
-        self.title, self.alt = title, " ".join((alt or ALT).split())
         self.familiarity = Familiarity(images, labels)
-        self._recording: Recording | None = None
-        self._png: bytes | None = None
-        self._widget: Any = None
 
     # --- reading a drawing -----------------------------------------------------------------------
 
@@ -260,21 +258,24 @@ class DigitPad:
         }
         return Answer(header, padded((pictures * 255).round().to(torch.uint8).numpy().tobytes()))
 
-    # --- what a notebook gets --------------------------------------------------------------------
+    # --- the recording ---------------------------------------------------------------------------
 
-    def recording(self) -> Recording:
+    def _record(self) -> Recording:
         """The prepared drawings, growing stroke by stroke, with the model's answers."""
-        if self._recording is None:
-            recording = Recording(pace=PACE)
-            for name in STORY:
-                for strokes in _growing(sample_strokes(name)):
-                    answer = self._answer(strokes)
-                    header = answer.header | {"strokes": _rounded(strokes)}
-                    recording.answers.append(Answer(header, answer.data))
-                last = recording.answers[-1]
-                recording.answers[-1] = Answer(last.header | {"hold": PAUSE}, last.data)
-            self._recording = recording
-        return self._recording
+        recording = Recording(pace=PACE)
+        for name in STORY:
+            for strokes in _growing(sample_strokes(name)):
+                answer = self._answer(strokes)
+                header = answer.header | {"strokes": _rounded(strokes)}
+                recording.answers.append(Answer(header, answer.data))
+            last = recording.answers[-1]
+            recording.answers[-1] = Answer(last.header | {"hold": PAUSE}, last.data)
+        return recording
+
+    def _draw(self) -> bytes:
+        from .pad_story import draw
+
+        return draw(self, STORY)
 
     def describe(self) -> dict[str, Any]:
         """What the browser needs to build the pad."""
@@ -289,57 +290,6 @@ class DigitPad:
             "percentile": self.percentile,
             "recording": self.recording().describe(),
         }
-
-    def storyboard_png(self) -> bytes:
-        """A few prepared drawings and their readings, as PNG."""
-        if self._png is None:
-            from .pad_story import draw
-
-            self._png = draw(self, STORY)
-        return self._png
-
-    def widget(self) -> Any:
-        """The widget, made at the first call and kept.
-
-        Raises:
-            ImportError: if anywidget is not installed.
-        """
-        if self._widget is None:
-            from .widget import PadWidget
-
-            self._widget = PadWidget(self.describe(), self.recording(), self.handle)
-        return self._widget
-
-    def to_html(self) -> str:
-        """A fragment of HTML in which a recorded session plays: no kernel, no network."""
-        from .page import fragment
-
-        return fragment(
-            "pad",
-            spec=self.describe(),
-            recorded=self.recording().data,
-            png=self.storyboard_png(),
-            alt=self.alt,
-        )
-
-    def text(self) -> str:
-        """The text alternative of the pad, always the same."""
-        return f"Drawing pad: {self.title}. {self.alt}"
-
-    def __repr__(self) -> str:
-        return self.text()
-
-    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Widget, storyboard and text; the notebook's front end takes the best it can show."""
-        data: dict[str, Any] = {
-            "text/plain": self.text(),
-            "image/png": base64.b64encode(self.storyboard_png()).decode(),
-        }
-        with contextlib.suppress(ImportError):
-            from .widget import view
-
-            data |= view(self.widget())
-        return data, {"image/png": {"alt": self.alt}}
 
 
 def _growing(strokes: list[list[tuple[float, float]]], steps: int = 9) -> list[list]:

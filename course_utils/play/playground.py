@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import contextlib
 import copy
 import time
 from collections.abc import Callable, Collection
@@ -19,6 +17,7 @@ from course_utils.explore.palette import COLORMAPS, COLORS
 from . import problems, program
 from .frames import frame, joined, points
 from .gate import gate
+from .live import LiveTool
 from .recording import Answer, Recording
 from .session import Given, Session
 from .settings import ACTIVATIONS, LIVE, MOST_LAYERS, MOST_UNITS, OPTIMIZERS, Settings, StateError
@@ -96,12 +95,14 @@ def playground(
     )
 
 
-class Playground:
+class Playground(LiveTool):
     """See `playground`.
 
     Attributes:
         session: the training; it works without a display, too.
     """
+
+    page, kind = "board", "Live board"
 
     def __init__(
         self,
@@ -118,18 +119,15 @@ class Playground:
         recorded_steps: int = 1200,
         **settings: Any,
     ) -> None:
+        super().__init__(title, alt or ALT)
         given, named = _sorted_arguments(model, data, optimizer, test, loss)
         self.given = given
         self.hidden = _checked_hide(hide) | _not_applicable(given)
         if given.problem is not None and given.problem.X_test is None:
             self.hidden |= {"test"}
         self.names = tuple(n for n in asdict(Settings()) if n not in _not_applicable(given))
-        self.title, self.alt = title, " ".join((alt or ALT).split())
         self.recorded_steps = recorded_steps
         wanted = Settings.parse(state, self.names) if state is not None else {}
-        self._recording: Recording | None = None
-        self._png: bytes | None = None
-        self._widget: Any = None
         self._slice, self._last = SLICE, (0.0, 0)
         self._answered, self._away = 0.0, 0.0
         chosen = Settings().changed(**(wanted | named | settings))
@@ -258,23 +256,21 @@ class Playground:
 
     # --- the recording ---------------------------------------------------------------------------
 
-    def recording(self) -> Recording:
+    def _record(self) -> Recording:
         """A short session in float64, from the first step on, apart from the live one."""
-        if self._recording is None:
-            session = self._recorded_session()
-            recording = Recording(pace=PACE)
-            for k in range(RECORDED_FRAMES):
-                goal = round(self.recorded_steps * (k / (RECORDED_FRAMES - 1)) ** 2)
-                session.train_steps(goal - session.step)
-                extra: dict[str, Any] = {"note": "", "started": k == 0}
-                if k == 0:
-                    extra |= self._setting_entries()
-                answer = frame(session, **extra)
-                recording.answers.append(joined(answer, points(session)) if k == 0 else answer)
-                if session.fault:
-                    break
-            self._recording = recording
-        return self._recording
+        session = self._recorded_session()
+        recording = Recording(pace=PACE)
+        for k in range(RECORDED_FRAMES):
+            goal = round(self.recorded_steps * (k / (RECORDED_FRAMES - 1)) ** 2)
+            session.train_steps(goal - session.step)
+            extra: dict[str, Any] = {"note": "", "started": k == 0}
+            if k == 0:
+                extra |= self._setting_entries()
+            answer = frame(session, **extra)
+            recording.answers.append(joined(answer, points(session)) if k == 0 else answer)
+            if session.fault:
+                break
+        return recording
 
     def _recorded_session(self) -> Session:
         """A session on a copy of the learner's model, in float64 if the model can do that."""
@@ -290,7 +286,12 @@ class Playground:
                 break
         return session
 
-    # --- what a notebook gets --------------------------------------------------------------------
+    def _draw(self) -> bytes:
+        from .board_story import draw
+
+        return draw(self.recording(), self.title)
+
+    # --- what the browser builds -----------------------------------------------------------------
 
     def describe(self) -> dict[str, Any]:
         """What the browser needs to build the board."""
@@ -343,57 +344,6 @@ class Playground:
             for name, values in options.items()
             if name not in self.hidden
         ]
-
-    def storyboard_png(self) -> bytes:
-        """A few moments of the recorded session, as PNG."""
-        if self._png is None:
-            from .board_story import draw
-
-            self._png = draw(self.recording(), self.title)
-        return self._png
-
-    def widget(self) -> Any:
-        """The widget, made at the first call and kept.
-
-        Raises:
-            ImportError: if anywidget is not installed.
-        """
-        if self._widget is None:
-            from .widget import BoardWidget
-
-            self._widget = BoardWidget(self.describe(), self.recording(), self.handle)
-        return self._widget
-
-    def to_html(self) -> str:
-        """A fragment of HTML in which the recorded session plays: no kernel, no network."""
-        from .page import fragment
-
-        return fragment(
-            "board",
-            spec=self.describe(),
-            recorded=self.recording().data,
-            png=self.storyboard_png(),
-            alt=self.alt,
-        )
-
-    def text(self) -> str:
-        """The text alternative of the board, always the same."""
-        return f"Live board: {self.title}. {self.alt}"
-
-    def __repr__(self) -> str:
-        return self.text()
-
-    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Widget, storyboard and text; the notebook's front end takes the best it can show."""
-        data: dict[str, Any] = {
-            "text/plain": self.text(),
-            "image/png": base64.b64encode(self.storyboard_png()).decode(),
-        }
-        with contextlib.suppress(ImportError):
-            from .widget import view
-
-            data |= view(self.widget())
-        return data, {"image/png": {"alt": self.alt}}
 
 
 _LABELS = {

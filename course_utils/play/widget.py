@@ -67,6 +67,10 @@ class PadWidget(_LiveWidget):
     _css = scripts.style("pad")
 
 
+WIDGETS = {"board": BoardWidget, "pad": PadWidget}
+"""Name of a page -> the widget that shows it in a notebook."""
+
+
 def view(widget: anywidget.AnyWidget) -> dict[str, Any]:
     """Only the widget-view part of the widget's own representation."""
     bundle = widget._repr_mimebundle_() or {}
