@@ -50,7 +50,6 @@ def frame(session: Session, focus: Focus = None, **extra: Any) -> Answer:
             header |= _scores(session) | _picture(session, seen, focus, arrays)
         except Exception as error:
             session.fail(error)
-            arrays = {}
     header |= {"fault": session.fault} | extra
     return Answer(*_pack(header, arrays))
 

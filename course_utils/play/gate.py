@@ -36,8 +36,8 @@ class Gate:
     @contextlib.contextmanager
     def turn(self) -> Iterator[bool]:
         """Yield whether the tool may work now; if so, hold off everyone else meanwhile."""
-        may = not self._cell_runs and self._lock.acquire(timeout=LONGEST_WAIT)
-        if may and self._cell_runs:  # it has started while this tool waited
+        may = self._lock.acquire(timeout=LONGEST_WAIT)
+        if may and self._cell_runs:  # perhaps it has started while this tool waited
             self._lock.release()
             may = False
         try:

@@ -20,7 +20,7 @@ from .gate import gate
 from .live import LiveTool
 from .recording import Answer, Recording
 from .session import Given, Session
-from .settings import ACTIVATIONS, LIVE, MOST_LAYERS, MOST_UNITS, OPTIMIZERS, Settings, StateError
+from .settings import ACTIVATIONS, MOST_LAYERS, MOST_UNITS, OPTIMIZERS, Settings, StateError
 
 __all__ = ["CONTROLS", "Playground", "playground"]
 
@@ -175,7 +175,6 @@ class Playground(LiveTool):
             note = "The kernel was interrupted, so the training has stopped. Press Play to go on."
         extra: dict[str, Any] = {
             "halt": bool(halt or stopped or session.fault),
-            "interrupted": bool(stopped),
             "note": note,
             "started": started,
             "rate": self._rate() if request.get("play") else None,
@@ -339,7 +338,6 @@ class Playground(LiveTool):
                 "label": _LABELS[name],
                 "kind": kinds.get(name, "choice"),
                 "values": values,
-                "live": name in LIVE,
             }
             for name, values in options.items()
             if name not in self.hidden
@@ -398,16 +396,16 @@ def _sorted_arguments(
         problem = problems.own(data, test)
     if test is not None and problem is None:
         raise TypeError("test goes with your own points: give data=(X, y), too.")
-    for name, value in (("optimizer", optimizer), ("loss", loss)):
-        if isinstance(value, str):
-            named[name] = value
-        elif value is not None and not callable(value):
-            raise TypeError(f"{name} must be a name or a function, got {type(value).__name__}.")
     if isinstance(optimizer, torch.optim.Optimizer):
         raise TypeError(
             "optimizer must be a function that makes one, so that a reset can start anew: "
             "optimizer=lambda ps: torch.optim.SGD(ps, lr=0.1)."
         )
+    for name, value in (("optimizer", optimizer), ("loss", loss)):
+        if isinstance(value, str):
+            named[name] = value
+        elif value is not None and not callable(value):
+            raise TypeError(f"{name} must be a name or a function, got {type(value).__name__}.")
     if isinstance(loss, type):
         raise TypeError(f"loss is a class: call it, as in nn.{loss.__name__}().")
     own_optimizer = None if isinstance(optimizer, str) else optimizer

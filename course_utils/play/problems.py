@@ -201,7 +201,7 @@ def own(pair: Any, test: Any = None) -> Problem:
     if kind == CLASSES:
         y, y_test = y.long(), None if y_test is None else y_test.long()
     low, high = X.min(0).values, X.max(0).values
-    room = 0.08 * (high - low).clamp(min=1e-6)
+    room = 0.08 * torch.where(high > low, high - low, 1.0)
     limits = [float(v) for k in range(2) for v in (low[k] - room[k], high[k] + room[k])]
     return Problem(X, y, X_test, y_test, kind, tuple(limits))
 
