@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 
 import pytest
 import torch
@@ -61,6 +62,30 @@ def test_a_scribble_is_unlike_and_says_so(pad):
     assert "Do not trust" in reading.familiarity
 
 
+def test_the_percentile_decides_what_is_unlike(pad, classifier, digits):
+    strict = play.draw_digit(classifier, digits.train, percentile=60)
+    words = set()
+    for image in digits.test.images[:60]:
+        usual, suspected = pad.read_image(image), strict.read_image(image)
+        assert usual.percentile == suspected.percentile
+        assert usual.unlike == (usual.percentile > 99)
+        assert suspected.unlike == (usual.percentile > 60)
+        if not usual.unlike:
+            word = usual.familiarity.split(":")[0]
+            assert word == ("Unusual" if usual.percentile > 90 else "Familiar")
+            words.add(word)
+    assert words == {"Unusual", "Familiar"}, "the test pictures hold too few kinds"
+
+
+def test_places_in_many_examples_are_those_of_the_learner(classifier):
+    images = torch.rand(10_050, 28, 28, generator=torch.Generator().manual_seed(0))
+    labels = torch.arange(10_050) % 10
+    pad = play.draw_digit(classifier, (images, labels))
+    assert pad.read_image(images[10_049]).nearest[0] == (10_049, 9, 0.0)
+    answer = pad._message(pad.read_image(images[10_049]))
+    assert answer.data[:784] == answer.data[784 : 2 * 784], "the picture is not the neighbor's"
+
+
 def test_an_empty_pad_is_not_read(pad):
     reading = pad.read([])
     assert reading.empty and reading.image is None
@@ -88,6 +113,54 @@ def test_nothing_of_the_model_changes(digits):
     assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
     assert model.training and model.normal.training and not model.drop.training
     assert all(p.grad is None for p in model.parameters())
+
+
+def test_preprocess_is_borrowed_and_may_work_in_place(classifier, digits):
+    drop = nn.Sequential(nn.Flatten(), nn.Dropout(0.5)).train()
+    pad = play.draw_digit(classifier, digits.train, preprocess=drop)
+    three = play.sample_strokes("3")
+    one, two = pad.read(three), pad.read(three)
+    assert torch.equal(one.probabilities, two.probabilities), "dropout is active"
+    assert drop.training and drop[1].training
+    spoiled = play.draw_digit(
+        classifier, digits.train, preprocess=lambda x: x.zero_().flatten(1)
+    ).read(three)
+    assert torch.equal(spoiled.image, one.image)
+
+
+def test_the_drawing_goes_where_the_model_is(digits):
+    class Elsewhere(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight, self.seen = nn.Parameter(torch.zeros(1, device="meta")), set()
+
+        def forward(self, x):
+            self.seen.add(x.device.type)
+            return torch.zeros(1, 10)
+
+    model = Elsewhere()
+    play.draw_digit(model, digits.train).read(play.sample_strokes("1"))
+    assert model.seen == {"meta"}
+
+
+@pytest.mark.parametrize(
+    ("shares", "guess"),
+    [
+        ((0.02, 0.9, 0.08), "The model says 1 (90%), then 2 (8%)."),
+        ((0.997, 0.002, 0.001), "The model says 0 (99.7%)."),
+        ((0.9999, 0.0001, 0.0), "The model says 0 (100%)."),
+        ((0.003, 0.0, 0.997), "The model says 2 (99.7%)."),
+    ],
+)
+def test_a_guess_says_how_sure_the_model_is(shares, guess):
+    probabilities = torch.tensor(shares)
+    reading = play.Reading(False, None, probabilities, int(probabilities.argmax()))
+    assert reading.guess == guess
+
+
+def test_a_picture_of_another_size_is_refused(pad):
+    with pytest.raises(ValueError, match=r"shape \(28, 28\), not \(1, 28, 28\)"):
+        pad.read_image(torch.ones(1, 28, 28))
 
 
 def test_preprocess_makes_the_input(digits):
@@ -130,8 +203,6 @@ def test_a_fault_of_the_model_is_told_with_its_line(digits, output, message):
     pad = play.draw_digit(Broken(output), digits.train)
     answer = pad.handle({"kind": "strokes", "strokes": play.sample_strokes("3")})
     assert answer.header["kind"] == "fault"
-    import re
-
     assert re.search(message, answer.header["text"]), answer.header["text"]
     with pytest.raises((Fault, RuntimeError)):
         pad.read(play.sample_strokes("3"))
@@ -159,6 +230,8 @@ def test_an_answer_is_small_and_holds_the_pictures(pad):
         (dict(examples=(torch.rand(9, 28, 28), torch.zeros(8))), ValueError, "9 images"),
         (dict(examples=(torch.rand(3, 28, 28), torch.zeros(3))), ValueError, "at least 6"),
         (dict(examples=(9 * torch.rand(9, 28, 28), torch.zeros(9))), ValueError, "Standardize"),
+        (dict(examples=(torch.rand(9, 28, 28) - 1, torch.zeros(9))), ValueError, "Standardize"),
+        (dict(examples=([1], [2])), TypeError, "must be tensors"),
         (dict(preprocess=3), TypeError, "preprocess"),
         (dict(percentile=100), ValueError, "percentile"),
     ],
@@ -199,3 +272,7 @@ def test_the_recording_holds_every_stage(pad):
     assert len(recording.data) < 500_000
     sizes = [sum(map(len, frame["header"]["strokes"])) for frame in frames[:9]]
     assert sizes == sorted(sizes)
+    held = [k for k, frame in enumerate(frames) if frame["header"].get("hold")]
+    assert held == [8, 17, 26, 35], "a finished drawing stands still for a moment"
+    points = [xy for frame in frames for stroke in frame["header"]["strokes"] for xy in stroke]
+    assert all(value == round(value, 3) for xy in points for value in xy)

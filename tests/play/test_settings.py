@@ -69,6 +69,12 @@ def test_a_bad_state_is_explained(text, message):
     assert message in str(caught.value)
 
 
+def test_there_is_one_way_to_write_a_network():
+    """So that two boards with the same inputs have the same state and the same weights."""
+    mixed = Settings().changed(features=["sin1", "x2", "x1"], hidden=4)
+    assert mixed == Settings().changed(features="x1,x2,sin1", hidden=(4,))
+
+
 def test_the_loss_gives_way_to_the_data():
     assert Settings().changed(data="waves").loss == "squared-error"
     assert Settings().changed(data="waves").changed(data="moons").loss == "squared-error"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
 from course_utils.play import SAMPLES, nearest_distances, rasterize, sample_strokes
 from course_utils.play.familiarity import Familiarity
-from course_utils.play.strokes import MAX_POINTS
+from course_utils.play.strokes import MAX_POINTS, center, ink
 
 DIGITS = "0123456789"
 
@@ -52,15 +53,43 @@ def test_a_line_keeps_its_shape():
     assert int((image.sum(1) > 0).sum()) == 20
 
 
+def test_a_drawing_that_is_heavy_at_one_end_stays_whole():
+    """Its center of mass cannot come to the middle without a part outside of the picture."""
+    flag = [[(0.5, 0.0), (0.5, 1.0)], *[[(0.1, y), (0.9, y)] for y in (0.8, 0.85, 0.9, 0.95)]]
+    for strokes in (flag, [[(x, 1 - y) for x, y in stroke] for stroke in flag]):
+        image = rasterize(strokes)
+        rows = image.sum(1).nonzero().flatten()
+        assert rows.max() - rows.min() + 1 == 20
+        assert rows.min() == 0 or rows.max() == 27
+
+
+def test_the_finest_line_is_not_lost():
+    canvas = np.zeros((112, 112))
+    canvas[:, 50] = 1.0
+    assert center(canvas).sum() > 0
+
+
 def test_a_dot_is_ink_and_nothing_is_not():
     assert rasterize([[(0.5, 0.5)]]).sum() > 0
     for nothing in ([], [[]]):
         assert rasterize(nothing).sum() == 0
 
 
+def test_the_pen_is_round_and_its_border_soft():
+    canvas = ink([np.array([[0.3, 0.5], [0.7, 0.5]])])  # 4.5 pixels to each side of row 55.5
+    assert canvas[59, 70] == 1, "beside the line"
+    assert canvas[59, 82] == 0, "beyond its end, at the corner of a square cap"
+    assert ((canvas > 0) & (canvas < 1)).any()
+
+
+def test_pieces_that_touch_are_one_stroke():
+    assert [len(sample_strokes(name)) for name in ("0", "1", "4", "8", "star")] == [1, 1, 2, 1, 1]
+
+
 def test_the_border_of_the_pad_is_part_of_it():
     image = rasterize([[(0.0, 0.0), (1.0, 1.0)]])
     assert torch.isfinite(image).all() and image.sum() > 10
+    assert rasterize([[(1.3, 0.5), (1.5, 0.5)], [(-0.4, -0.4)]]).sum() == 0, "beside the pad"
 
 
 @pytest.mark.parametrize(
@@ -87,9 +116,9 @@ def test_unknown_sample_names_the_known_ones():
 
 
 def test_distances_leave_the_picture_itself_out():
-    images = torch.tensor([[0.0, 0.0], [3.0, 4.0], [3.0, 5.0]])
-    assert torch.allclose(nearest_distances(images), torch.tensor([5.0, 1.0, 1.0]))
-    assert len(nearest_distances(images, max_queries=2)) == 2
+    images = torch.tensor([[0.0, 0.0], [3.0, 4.0], [3.0, 5.0], [10.0, 5.0]])
+    assert torch.allclose(nearest_distances(images), torch.tensor([5.0, 1.0, 1.0, 7.0]))
+    assert torch.allclose(nearest_distances(images, max_queries=2), torch.tensor([5.0, 7.0]))
     with pytest.raises(ValueError, match="at least two"):
         nearest_distances(images[:1])
 
@@ -108,6 +137,27 @@ def test_nearest_examples_are_sorted_and_exact(digits):
     assert distances == sorted(distances)
     assert torch.allclose(torch.tensor(distances), exact[places])
     assert abs(distances[0] - float(exact.min())) < 1e-5
+
+
+def test_a_copy_lies_at_distance_zero(digits):
+    images, labels = digits.train.images[:200], digits.train.labels[:200]
+    familiar = Familiarity(images, labels)
+    for place in range(0, 200, 10):
+        places, distances = familiar.nearest(images[place])
+        assert (places[0], distances[0]) == (place, 0.0)
+    twice = nearest_distances(torch.cat([images, images]))
+    assert (twice < 0.02).all(), "a rounding error has become a distance, or not a number"
+
+
+def test_neighbors_that_hardly_differ_are_sorted_by_subtraction():
+    draw = torch.Generator().manual_seed(0)
+    middle = torch.rand(28, 28, generator=draw)
+    shift = torch.randn(28, 28, generator=draw)
+    sizes = [5, 3, 1, 4, 2]
+    familiar = Familiarity(torch.stack([middle + 1e-5 * k * shift for k in sizes]), torch.arange(5))
+    places, distances = familiar.nearest(middle)
+    assert [sizes[place] for place in places] == [1, 2, 3, 4, 5]
+    assert distances == sorted(distances)
 
 
 def test_percentiles_are_calibrated(digits):
