@@ -1105,15 +1105,25 @@ function guard(root, action) {
   }
 }
 
-/** The notebook must not take the keys meant for a control; its shortcuts with Ctrl or Cmd stay. */
-function keepKeys(event) {
-  if (!event.ctrlKey && !event.metaKey) event.stopPropagation();
+/**
+ * The notebook must not take the keys meant for a control; its shortcuts with Ctrl or Cmd stay.
+ *
+ * JupyterLab looks at a key after the control, and Notebook 7 before it; both pass over an element
+ * that carries the mark.
+ */
+function keepKeys(root) {
+  const mark = (event) => {
+    const shortcut = event.ctrlKey || event.metaKey;
+    event.target.toggleAttribute("data-lm-suppress-shortcuts", !shortcut);
+    if (event.type === "keydown" && !shortcut) event.stopPropagation();
+  };
+  for (const type of ["focusin", "keydown", "keyup"]) root.addEventListener(type, mark);
 }
 
 function render({ model, el }) {
   const spec = model.get("spec");
   const root = html("div", { class: "nnx", role: "group", "aria-label": spec.title });
-  root.addEventListener("keydown", keepKeys);
+  keepKeys(root);
   el.append(root);
   const stop = guard(root, () => new ExplorerView(spec, model.get("data"), root).watch());
   return () => {

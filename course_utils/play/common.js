@@ -192,7 +192,7 @@ class ToolFrame {
       "aria-label": spec.title,
       "data-tool": kind,
     });
-    this.root.addEventListener("keydown", keepKeys);
+    keepKeys(this.root);
     this.root.append(html("p", { class: "nnx-title" }, spec.title));
     parent.append(this.root);
     this.theme = new Theme(spec, this.root);

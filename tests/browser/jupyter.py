@@ -1,4 +1,4 @@
-"""A real JupyterLab for the tests, on a copy of the lessons and with settings of its own."""
+"""A real JupyterLab or Notebook 7 for the tests, on a copy of the lessons, with its own settings."""
 
 from __future__ import annotations
 
@@ -30,11 +30,13 @@ SETTINGS = {
 class Lab:
     """A running server: where it is, and where its notebooks are."""
 
-    def __init__(self, url: str, token: str, folder: Path) -> None:
-        self.url, self.token, self.folder = url, token, folder
+    def __init__(self, url: str, token: str, folder: Path, front: str) -> None:
+        self.url, self.token, self.folder, self.front = url, token, folder, front
 
     def address(self, notebook: str) -> str:
-        """Address of a notebook in a workspace of its own, which starts empty."""
+        """Address of a notebook; in JupyterLab in a workspace of its own, which starts empty."""
+        if self.front == "notebook":
+            return f"{self.url}/notebooks/{notebook}?token={self.token}"
         workspace = Path(notebook).stem
         return f"{self.url}/lab/workspaces/{workspace}/tree/{notebook}?token={self.token}&reset"
 
@@ -88,8 +90,8 @@ def _environment(home: Path) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def serve(home: Path) -> Iterator[Lab]:
-    """Run a JupyterLab with a token on a free port."""
+def serve(home: Path, front: str = "jupyterlab") -> Iterator[Lab]:
+    """Run JupyterLab, or Notebook 7 (`front="notebook"`), with a token on a free port."""
     folder = home / "notebooks"
     folder.mkdir()
     copy_lessons(folder)
@@ -101,11 +103,11 @@ def serve(home: Path) -> Iterator[Lab]:
         arguments.append("--allow-root")
     with (home / "server.log").open("w") as log:
         server = subprocess.Popen(
-            [sys.executable, "-m", "jupyterlab", *arguments],
+            [sys.executable, "-m", front, *arguments],
             **{"env": _environment(home), "cwd": folder, "stdout": log, "stderr": log},
         )
         try:
-            yield Lab(_wait_until_up(home, server), token, folder)
+            yield Lab(_wait_until_up(home, server), token, folder, front)
         finally:
             server.send_signal(signal.SIGINT)
             server.send_signal(signal.SIGTERM)
@@ -126,7 +128,7 @@ def _wait_until_up(home: Path, server: subprocess.Popen) -> str:
             return url
         time.sleep(0.5)
     log = (home / "server.log").read_text()
-    raise RuntimeError(f"JupyterLab does not start:\n{log[-3000:]}")
+    raise RuntimeError(f"The server does not start:\n{log[-3000:]}")
 
 
 class Notebook:
