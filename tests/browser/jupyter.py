@@ -1,4 +1,4 @@
-"""A real JupyterLab or Notebook 7 for the tests, on a copy of the lessons, with its own settings."""
+"""JupyterLab or Notebook 7 for the tests, on a copy of the lessons and with its own settings."""
 
 from __future__ import annotations
 
