@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from course_utils import training
-from course_utils.clinic import monitor, trace
+from course_utils.clinic import monitor, reach, trace
 from course_utils.clinic.faults import FAULTS
 from course_utils.clinic.monitor import Monitor, Program, Stopped
 from course_utils.clinic.programs import CONTEXT, edited, text_of
@@ -84,6 +84,7 @@ class Complaint:
 
 
 RATE, EPOCHS, OPTIMIZER = "a smaller learning rate", "more epochs", "another optimizer"
+OUTSIDE = ("trained on the check-up", "no training")  # complaints that no catalogue lists
 UNCHANGED = "the unchanged program"
 
 
@@ -116,6 +117,8 @@ class Case(FunctionExercise):
         one_by_one: Whether the check-up gives the inputs to the predictor one at a time.
         wrong_report: Whether the report is at fault and the model is not.
         free: What the repair may change: ``RATE`` if that is the fault.
+        keeps: How many hidden features the owner wants to find again, if any.
+        aside: ``aside(findings)`` says what is not perfect in a right repair, or "".
 
     Raises:
         ValueError: If the parts do not fit together.
@@ -148,6 +151,8 @@ class Case(FunctionExercise):
         one_by_one: bool = False,
         wrong_report: bool = False,
         free: Sequence[str] = (),
+        keeps: int | None = None,
+        aside: Callable[[Findings], str] | None = None,
     ) -> None:
         if fault not in FAULTS or fault in tempting or not set(tempting) <= set(FAULTS):
             raise ValueError(f"{id}: the letters of the faults do not fit")
@@ -158,7 +163,9 @@ class Case(FunctionExercise):
         self.treatments, self.free = dict(treatments), tuple(free)
         self.wrong_report = wrong_report
         self.score_name, self.shuffled, self.one_by_one = score_name, shuffled, one_by_one
+        self.keeps, self.aside = keeps, aside
         self._sick_outcomes: list[Outcome] | None = None
+        self._last: list[Outcome] = []
         self.diagnosed = False
         name = f"program_{number}"
         super().__init__(
@@ -321,14 +328,21 @@ class Case(FunctionExercise):
         """Train a program and measure what it did."""
         X, y = self.sample(seed)
         X_new, y_new = self._fresh(seed)
+        state = torch.get_rng_state()
         with Monitor() as seen:
             returned = program(X, y, seed)
         predict, history = _result(returned)
         outputs = self._outputs(predict, X_new)
+        score = self._compare(outputs, y_new)
+        X, y = self.sample(seed)  # the program may have changed its own
+        known, others = slice(self.train_rows), slice(self.train_rows, None)
+        trained, valid = (self._score(predict, X[part], y[part]) for part in (known, others))
         found = {
-            "score": self._compare(outputs, y_new),
+            "score": score,
             "report": history[-1],
             "history": history,
+            "trained": trained,
+            "valid": valid,
             "steps": seen.steps,
             "optimizer": seen.optimizer,
             "rate": seen.rate,
@@ -338,12 +352,23 @@ class Case(FunctionExercise):
             "asleep": seen.share(seen.asleep),
             "modal": seen.share(seen.modal),
             "dropout": seen.dropout,
+            "judged awake": seen.judged_awake,
+            "passes for an update": seen.passes / seen.updates if seen.updates else 1.0,
+            "clipped": seen.clipped,
+            "likeness": seen.likeness,
             "seen before": monitor.trained_on(seen.inputs(), X_new),
+            "shares": outputs.ndim == 2 and monitor.is_shares(outputs),
             "surprise": _surprise(outputs, y_new),
+            "range": (float(outputs.min()), float(outputs.max())),
             "bend": self._bend(predict, X_new),
+            "listed": _listed(predict),
         }
+        if self.keeps is not None:
+            found["kept"] = self._kept(predict, X_new[:4])
         if self.shuffled:
             found["on shuffled labels"] = self._on_shuffled_labels(program, seed)
+            outsiders = self._outsiders(X, *seen.looked_at())
+            found |= self._votes(program, seed, state, outsiders, outputs)
         return found
 
     def _fresh(self, seed: int) -> Sample:
@@ -358,6 +383,56 @@ class Case(FunctionExercise):
             order = torch.randperm(len(y), generator=torch.Generator().manual_seed(seed + k))
             reports.append(_result(program(X, y[order], seed))[1][-1])
         return sum(reports) / len(reports)
+
+    def _kept(self, predict: Predictor, X: Tensor) -> str:
+        """What can be found of the hidden features; see ``reach.kept``."""
+        before = reach.kept(predict, self.keeps)
+        with torch.enable_grad():
+            predict(X)
+        return reach.kept(predict, self.keeps) or before
+
+    def _outsiders(self, X: Tensor, learned: Tensor | None, others: Tensor | None) -> Tensor:
+        """Mark the samples (N,) that were evaluated and not trained on.
+
+        They are recognized by one of their values, of which no two are alike; a program that
+        changes the values is taken to divide the samples as the sick one does.
+        """
+        rows = torch.arange(len(X))
+        if learned is None or others is None:
+            return rows >= self.train_rows
+        column = torch.isin(X, torch.cat([learned, others])).sum(dim=0).argmax()
+        known, asked = (torch.isin(X[:, column], values) for values in (learned, others))
+        outsiders = asked & ~known
+        return outsiders if bool(known.any() & outsiders.any()) else rows >= self.train_rows
+
+    def _votes(
+        self, program: Program, seed: int, state: Tensor, outsiders: Tensor, before: Tensor
+    ) -> Findings:
+        """Whether other labels, or other values, of those samples give another model.
+
+        Args:
+            program: the program.
+            seed: its seed.
+            state: of the generator, before the first run.
+            outsiders: (N,) which samples must not matter.
+            before: what the model says when all is as it was.
+        """
+        X, y = self.sample(seed)
+        strangers = self.sample(seed + 99)[0]
+        other = torch.Generator().manual_seed(seed + 98)
+        drawn = torch.randint(0, 2, y.shape, generator=other)
+        changes = {
+            "labels vote": (X, torch.where(outsiders, drawn, y)),
+            "values vote": (torch.where(outsiders[:, None], strangers, X), y),
+        }
+        votes = {}
+        for name, changed in {"": (X, y), **changes}.items():
+            torch.set_rng_state(state)
+            predict, _ = _result(program(*(part.clone() for part in changed), seed))
+            again = self._outputs(predict, self._fresh(seed)[0])
+            votes[name] = again.shape != before.shape or not torch.allclose(again, before)
+        unsteady = votes.pop("")  # not even the same twice: nothing is known
+        return {name: vote and not unsteady for name, vote in votes.items()}
 
     def _score(self, predict: Predictor, X: Tensor, y: Tensor) -> float:
         return self._compare(self._outputs(predict, X), y)
@@ -387,21 +462,30 @@ class Case(FunctionExercise):
         return outputs
 
     def _bend(self, predict: Predictor, X: Tensor) -> float:
-        """How far a predictor of numbers is from a linear one, for which this is 0.
+        """How far a predictor is from a linear one, for which this is 0.
 
         The prediction in the middle between two inputs is compared with the mean of the two
-        predictions, in units of their spread; NaN for classes and for a constant.
+        predictions, in units of their spread. For classes the predictions are the logits, up to a
+        number for each sample. NaN for a constant, and where only the class is told.
         """
-        if self.score_name == "accuracy":
-            return float("nan")
         a, b = X[0::2], X[1::2]
         ends, middles = (
-            self._outputs(predict, given).double().reshape(-1)
+            self._numbers(self._outputs(predict, given))
             for given in (torch.cat([a, b]), (a + b) / 2)
         )
-        straight = ends.view(2, -1).mean(dim=0)
-        spread = float(ends.std())
+        straight = (ends[: len(a)] + ends[len(a) :]) / 2
+        spread = float(ends.std(dim=0).mean())
         return float((middles - straight).abs().mean()) / spread if spread > 1e-6 else float("nan")
+
+    def _numbers(self, outputs: Tensor) -> Tensor:
+        """What would be linear in a linear model: (N, C) logits without their mean, or (N, 1)."""
+        outputs = outputs.double()
+        if self.score_name != "accuracy":
+            return outputs.reshape(-1, 1)
+        if outputs.ndim != 2:
+            return torch.zeros(len(outputs), 1)
+        logits = outputs.clamp_min(1e-300).log() if monitor.is_shares(outputs) else outputs
+        return logits - logits.mean(dim=1, keepdim=True)
 
     def _compare(self, outputs: Tensor, y: Tensor) -> float:
         if self.score_name == "accuracy":
@@ -514,6 +598,27 @@ class Case(FunctionExercise):
 
     def _side_effect(self, got: Findings, healthy: Findings) -> Complaint | None:
         """What else a repair has broken, if anything."""
+        if healthy["bend"] > 0.01 and got["bend"] < 1e-3 * healthy["bend"]:
+            words = (
+                "The symptom is gone, but what comes back is linear: it has no ReLU any more, and "
+                "layers without one are no more than a single layer. The network was sound; put "
+                "the ReLU back."
+            )
+            return Complaint("no ReLU", words)
+        if 0 < got["size"] < 0.85 * healthy["size"]:
+            words = (
+                "The symptom is gone, but the model is smaller now "
+                f"({healthy['size']:,} weights before, {got['size']:,} now). Nothing was wrong "
+                "with its size: put it back, and see whether the repair alone cures."
+            )
+            return Complaint("a smaller model", words)
+        if _close(got["report"], got["trained"]) and abs(got["report"] - got["valid"]) > 0.02:
+            words = (
+                "The symptom is gone, but your history reports the samples that the program has "
+                f"trained on ({about(got['report'])}). On the validation samples it is "
+                f"{about(got['valid'])}, and that is what the owner wants to know."
+            )
+            return Complaint("reports the training", words)
         allowed = 0.25 if self.shuffled else 0.15  # there, few persons validate
         if self.score_name != "accuracy":
             allowed = 0.1 + 0.5 * healthy["score"]
@@ -530,7 +635,7 @@ class Case(FunctionExercise):
         if found is None:
             return None
         named = [known for known in self.misconceptions if known.name == found.name]
-        if named or found.name in ("trained on the check-up", "no training"):
+        if named or found.name in OUTSIDE:
             return next(iter(named), None)
         same = (
             known
@@ -551,6 +656,10 @@ class Case(FunctionExercise):
             return super()._explain(answer, outcomes, expected)
         return self._verdict(Status.WRONG_VALUE, "not yet.", text.wrap(found.words))
 
+    def _all_right(self, outcomes: list[Outcome], expected: list[Outcome]) -> bool:
+        self._last = outcomes
+        return super()._all_right(outcomes, expected)
+
     def _correct(self, answer: Any, *details: str) -> Verdict:
         sick, healthy = (
             {key: [outcome.value[key] for outcome in outcomes or ()] for key in ("score", "report")}
@@ -566,7 +675,10 @@ class Case(FunctionExercise):
                 for name, found in (("sick", sick), ("healthy", healthy))
             )
             measured = f"{self.score_name} reported and on new data: {measured}"
-        return super()._correct(answer, f"({measured}; {len(sick['score'])} seeds)", *details)
+        measured = f"({measured}; {len(sick['score'])} seeds)"
+        aside = self.aside(self._last[-1].value) if self.aside else ""
+        said = (text.wrap(f"The symptom is gone, but {aside}"),) if aside else ()
+        return super()._correct(answer, measured, *said, *details)
 
 
 def _result(returned: Any) -> tuple[Predictor, list[float]]:
@@ -592,6 +704,13 @@ def _result(returned: Any) -> tuple[Predictor, list[float]]:
             "the second result must be the history: a list with one number for each epoch."
         )
     return predict, numbers
+
+
+def _listed(predict: Predictor) -> float:
+    """How many values the parameters of a predictor have; NaN if it is not a module."""
+    if not isinstance(predict, nn.Module):
+        return float("nan")
+    return float(sum(parameter.numel() for parameter in predict.parameters()))
 
 
 def _surprise(outputs: Tensor, y: Tensor) -> float:

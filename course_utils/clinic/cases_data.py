@@ -105,6 +105,13 @@ patient_3 = Case(
         "r": "They do become zero, after the first updates. Look at what comes before: the inputs.",
     },
     ill=_wild,
+    aside=lambda got: (
+        "a layer of batch normalization does now what the scaling should do. It is new, it looks "
+        "at the whole batch, and it must not be switched off in training. To scale in prepare() is "
+        "one line."
+        if got["modal"]
+        else ""
+    ),
     treatments={
         RATE: Treatment(
             "lr=0.1",
@@ -125,6 +132,20 @@ patient_3 = Case(
         ),
     },
     signs=(
+        Sign(
+            "clipped gradients",
+            edited(
+                _sick_3,
+                (
+                    "optimizer.step()",
+                    "nn.utils.clip_grad_norm_(model.parameters(), 1.0)\noptimizer.step()",
+                ),
+            ),
+            "You cut nearly every gradient to the same size. They are too large because the inputs "
+            "are: the first loss is as gigantic as before, and the model stays far behind a "
+            "healthy one. Treat the inputs.",
+            shows=lambda got, _: got["clipped"] > 0.5,
+        ),
         Sign(
             "the training data only",
             edited(
@@ -312,7 +333,22 @@ def _leaking(got: Findings, healthy: Findings) -> str:
             f"with shuffled labels, where nothing can be learned, it reports {about(null)} "
             "instead of 0.5."
         )
+    if got["labels vote"]:
+        return (
+            "the labels of the persons that it reports on still matter: give them other labels, "
+            "and another model comes back."
+        )
     return ""
+
+
+def _validation_takes_part(got: Findings) -> str:
+    if not got["values vote"]:
+        return ""
+    return (
+        "the persons that you validate on still take part: with others in their place, another "
+        "model comes back. Without their labels that misleads little here. The rule is that they "
+        "take part in nothing that is learned: choose by X[:80]."
+    )
 
 
 patient_12 = Case(
@@ -362,6 +398,7 @@ patient_12 = Case(
         "labels, and see what this one says.",
     },
     ill=_leaking,
+    aside=_validation_takes_part,
     treatments={
         RATE: Treatment(
             "lr=0.1",
@@ -381,6 +418,20 @@ patient_12 = Case(
         ),
     },
     signs=(
+        Sign(
+            "some validation persons still choose",
+            edited(
+                _sick_12,
+                (
+                    "gap = X[y == 1].mean(dim=0) - X[y == 0].mean(dim=0)",
+                    "known, labels = X[:100], y[:100]\n"
+                    "gap = known[labels == 1].mean(dim=0) - known[labels == 0].mean(dim=0)",
+                ),
+            ),
+            "Some of the persons that you report on still vote: give them other labels, and other "
+            "genes are chosen. Choose with the persons that you train on, and with nobody else.",
+            shows=lambda got, _: got["labels vote"] and got["on shuffled labels"] < 0.68,
+        ),
         Sign(
             "fewer genes",
             edited(_sick_12, ("topk(60)", "topk(20)"), ("nn.Linear(60, 8)", "nn.Linear(20, 8)")),

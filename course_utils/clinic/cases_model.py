@@ -134,6 +134,12 @@ patient_6 = Case(
         "b": "The head moves as usual. Other layers do not move at all, and no rate changes that.",
     },
     ill=_incomplete,
+    aside=lambda got: (
+        f"model.parameters() still lists {got['listed']:,.0f} of {got['size']:,} numbers. What the "
+        "optimizer is given by hand is not in state_dict() either, so a saved model forgets it."
+        if got["listed"] < 0.5 * got["size"]
+        else ""
+    ),
     treatments={
         RATE: Treatment(
             "lr=0.1",
@@ -166,6 +172,21 @@ patient_6 = Case(
             "The optimizer holds more now, and still not all: the first hidden layer, with most of "
             "the weights, does not move.",
             shows=lambda got, healthy: 170 < got["size"] < 0.5 * healthy["size"],
+        ),
+        Sign(
+            "no ReLU",
+            edited(
+                _sick_6,
+                (
+                    "[nn.Linear(784, 16), nn.Linear(16, 16)]",
+                    "nn.ModuleList([nn.Linear(784, 16), nn.Linear(16, 16)])",
+                ),
+                ("x = torch.relu(layer(x))", "x = layer(x)"),
+            ),
+            "All layers learn now, and three linear layers are one: there is no ReLU any more. For "
+            "these few digits the accuracy hardly shows it. The activations were sound: put them "
+            "back.",
+            shows=lambda got, _: got["bend"] < 1e-4,
         ),
     ),
     first_look="the list of named parameters: its names and how many numbers they hold.",
@@ -214,9 +235,11 @@ def _sick_10(X, y, seed):
     return model, history
 
 
-def _sequence(X, y, seed):
+def _noted_by_a_hook(X, y, seed):
+    kept = {}
     torch.manual_seed(seed)
     model = nn.Sequential(nn.Linear(784, 16), nn.ReLU(), nn.Linear(16, 10))
+    model[1].register_forward_hook(lambda layer, x, out: kept.update(features=out.detach()))
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     history = []
     for _ in range(8):
@@ -248,7 +271,11 @@ patient_10 = Case(
             ),
         ),
         edited(_sick_10, ("return self.head(features)", "return self.head(self.body(x))")),
-        _sequence,
+        edited(
+            _sick_10,
+            ("self.features = features = features.detach()", "self.features = features"),
+        ),
+        _noted_by_a_hook,
     ),
     sample=samples.digits,
     new=samples.new_digits,
@@ -267,6 +294,13 @@ patient_10 = Case(
         "s": "Sixteen hidden units are enough, once they learn. Look at which weights move.",
     },
     ill=_ill,
+    keeps=16,
+    aside=lambda got: (
+        "what you keep holds on to the graph of its batch, and so to the memory of it. Keep "
+        "features.detach() if you only want to look at them."
+        if got["kept"] == "with graph"
+        else ""
+    ),
     treatments={
         RATE: Treatment(
             "lr=0.1",
@@ -284,6 +318,15 @@ patient_10 = Case(
             "Every optimizer skips parameters whose .grad is None. Ask why it is None.",
         ),
     },
+    signs=(
+        Sign(
+            "features not kept",
+            edited(_sick_10, ("self.features = features = features.detach()", "")),
+            "It learns now, but the hidden features are lost: the owner wants to plot them later. "
+            "Keep them, detached, and give the head the ones that have a history.",
+            shows=lambda got, healthy: not got["kept"] and not _ill(got, healthy),
+        ),
+    ),
     first_look="the table of gradients after one backward(): which of them are None?",
     unchanged="It does just what the sick program does. What reaches the head: has it a history?",
     hints=(

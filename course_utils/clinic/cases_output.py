@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import nn
 
@@ -15,6 +17,7 @@ from course_utils.clinic.case import (
     Findings,
     Sign,
     Treatment,
+    about,
     large_error,
     low_score,
 )
@@ -274,6 +277,40 @@ def _log_by_hand(X, y, seed):
     return model, history
 
 
+def _two_softmaxes(got: Findings, healthy: Findings) -> str:
+    if got["likeness"] < 0.98:
+        return (
+            "the loss is not the cross-entropy of the model's answers: its gradient is another. "
+            "Between the last linear layer and the loss there must be one softmax and one "
+            "logarithm, no more and no less."
+        )
+    low, high = got["range"]
+    if not got["shares"] and low >= -1 and high <= 1:
+        floor = math.log1p(9 * math.exp(low - high))
+        return (
+            f"on new digits no output leaves the range from {about(low)} to {about(high)}. Such "
+            "logits say too little: however right they are, they cost "
+            f"{about(floor)} or more."
+        )
+    return low_score(got, healthy, margin=0.08)
+
+
+def _twenty_times(X, y, seed):
+    X_train, y_train, X_valid, y_valid = X[:500], y[:500], X[500:], y[500:]
+    torch.manual_seed(seed)
+    model = nn.Sequential(nn.Linear(784, 32), nn.ReLU(), nn.Linear(32, 10), nn.Softmax(dim=1))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    history = []
+    for _ in range(6):
+        for X_batch, y_batch in data.batches(X_train, y_train, batch_size=25):
+            loss = nn.functional.cross_entropy(20 * model(X_batch), y_batch)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        history.append(training.evaluate(model, (X_valid, y_valid))["accuracy"])
+    return model, history
+
+
 patient_5 = Case(
     "07.11",
     5,
@@ -286,6 +323,13 @@ patient_5 = Case(
             _sick_5, ("nn.Softmax(", "nn.LogSoftmax("), ("nn.CrossEntropyLoss()", "nn.NLLLoss()")
         ),
         _log_by_hand,
+        edited(
+            _sick_5,
+            (
+                "loss = criterion(model(X_batch), y_batch)",
+                "loss = criterion(model(X_batch).log(), y_batch)",
+            ),
+        ),
         edited(
             _sick_5,
             (
@@ -314,7 +358,7 @@ patient_5 = Case(
         "So they are small from the start of their way.",
         "e": "The rows of the output sum to 1, as they should for dim=1.",
     },
-    ill=lambda got, healthy: low_score(got, healthy, margin=0.08),
+    ill=_two_softmaxes,
     treatments={
         RATE: Treatment(
             "lr=0.1",
@@ -336,6 +380,16 @@ patient_5 = Case(
         ),
     },
     signs=(
+        Sign(
+            "a factor between the two softmaxes",
+            _twenty_times,
+            "A factor lowers the floor and speeds the training up, and two softmaxes are still one "
+            "too many: the loss is no longer that of the probabilities which the model tells. Take "
+            "one softmax away.",
+            shows=lambda got, healthy: (
+                got["likeness"] < 0.98 and got["shares"] and got["score"] > healthy["score"] - 0.08
+            ),
+        ),
         Sign(
             "NLLLoss of probabilities",
             edited(_sick_5, ("nn.CrossEntropyLoss()", "nn.NLLLoss()")),
