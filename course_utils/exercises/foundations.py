@@ -845,29 +845,15 @@ def _observe_neuron(answer: Callable, weights: tuple, inputs: tuple, bias: float
     for node in reversed(_in_order(result)):
         for parent, slope in node.parents:
             parent.grad += slope * node.grad
+    made = {id(node) for node in _in_order(result)}
+    given = {id(node) for start in (*w, *x, b) for node in _in_order(start)}
     return {
         "value z": float(result.value),
+        "ONE Scalar is made": len(made - given) == 1,
         "slopes of z² along the weights": [float(node.grad) for node in w],
         "slopes of z² along the numbers behind the inputs": [float(node.grad) for node in before],
         "slope of z² along the bias": float(b.grad),
     }
-
-
-def _remark_on_sum(answer: Callable) -> str:
-    """What to say about a right answer: whether it is one operation or many."""
-    own = getattr(inspect.unwrap(answer), "__globals__", {}).get("Scalar")
-    kind = own if isinstance(own, type) else Scalar
-    weights, inputs = [kind(2.0), kind(3.0)], [kind(4.0), kind(5.0)]
-    steps = len(_in_order(answer(weights, inputs, kind(1.0)))) - 5
-    if steps > 1:
-        return (
-            f"All gradients are right, but for two inputs your function makes {steps} Scalars, and "
-            "the exercise asks for one. Can you list all the parents, with their slopes, yourself?"
-        )
-    return (
-        "Weight sharing works for free: a weight that is used twice appears in two pairs, and its "
-        "gradients are added."
-    )
 
 
 missing_operation = FunctionExercise(
@@ -880,7 +866,7 @@ missing_operation = FunctionExercise(
         "more than once; everything it contributes must count."
     ),
     solution=neuron_sum,
-    alternatives=(_sum_by_comprehension, _sum_by_operations, _sum_collected),
+    alternatives=(_sum_by_comprehension, _sum_collected),
     observe=_observe_neuron,
     context={"Scalar": Scalar},
     may_change_inputs=True,
@@ -913,6 +899,13 @@ missing_operation = FunctionExercise(
             _sum_cut,
             "The value is right, but your Scalar has no parents, so no gradient flows back. Give "
             "it the pairs (node, slope).",
+        ),
+        Misconception(
+            "a chain of Scalars",
+            _sum_by_operations,
+            "All gradients are right, and you build a chain: one Scalar for each product and one "
+            "for each sum, two thousand for a thousand inputs. Make a single one: compute the "
+            "value from the .value of all of them, and list all the parents with their slopes.",
         ),
         Misconception(
             "only the weights",
@@ -985,7 +978,10 @@ missing_operation = FunctionExercise(
         "gradient for every pair, a Scalar that appears twice gets both contributions: that is all "
         "there is to shared weights."
     ),
-    remark=_remark_on_sum,
+    remark=(
+        "Weight sharing works for free: a weight that is used twice appears in two pairs, and its "
+        "gradients are added."
+    ),
 )
 
 # --- predictions ---------------------------------------------------------------------------------

@@ -26,6 +26,24 @@ class Scalar:
 
 
 def neuron_sum(weights, inputs, bias):
+    total, parents = bias.value, [(bias, 1.0)]
+    for w, x in zip(weights, inputs):
+        total += w.value * x.value
+        parents += [(w, x.value), (x, w.value)]
+    return Scalar(total, parents)
+
+
+def with_a_detour(weights, inputs, bias):
+    total = bias
+    for w, x in zip(weights, inputs):
+        total = total + w * x
+    made = Scalar(total.value)
+    made.parents = [[w, x.value] for w, x in zip(weights, inputs)]
+    made.parents += [[x, w.value] for w, x in zip(weights, inputs)] + [[bias, 1]]
+    return made
+
+
+def composed(weights, inputs, bias):
     total = bias
     for w, x in zip(weights, inputs):
         total = total + w * x
@@ -59,10 +77,17 @@ def notebook() -> dict:
     return names
 
 
-@pytest.mark.parametrize("name", ["neuron_sum", "from_nothing"])
+@pytest.mark.parametrize("name", ["neuron_sum", "with_a_detour"])
 def test_the_learners_own_scalars_are_used(notebook, name):
     verdict = foundations.missing_operation.check(notebook[name])
     assert verdict.status is Status.CORRECT, verdict.message
+
+
+@pytest.mark.parametrize("name", ["composed", "from_nothing"])
+def test_one_scalar_is_asked_for_and_not_a_chain(notebook, name):
+    verdict = foundations.missing_operation.check(notebook[name])
+    assert verdict.misconception == "a chain of Scalars", verdict.message
+    assert "All gradients are right" in verdict.message
 
 
 def test_an_error_of_the_learners_is_told_as_theirs(notebook):
