@@ -998,14 +998,24 @@ def _centered(images: Tensor) -> Tensor:
 
 
 def _closest_pose(images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """How well (K,) the best pose explains each image, its turn (K,) and if it is mirrored (K,)."""
+    """How well the best pose explains images (K, 28, 28), and which of them are plainly changed.
+
+    Returns:
+        Likeness (K,), whether an image is mirrored (K,), whether it is turned by 45 degrees or
+        more (K,). What is cut or distorted may be a little more like a mirror image by chance;
+        that does not count.
+    """
     degrees = torch.arange(-180.0, 180.0, 15.0)
     shapes = [_test_image()[None], _test_image().flip(-1)[None]]
     poses = torch.cat([_turned(s.expand(len(degrees), -1, -1, -1), degrees) for s in shapes])
     templates = _centered(poses[:, 0]).flatten(1)
     seen = _centered(images).flatten(1)
-    likeness, best = (F.normalize(seen, dim=1) @ F.normalize(templates, dim=1).T).max(dim=1)
-    return likeness, degrees[best % len(degrees)].abs(), best >= len(degrees)
+    likeness = F.normalize(seen, dim=1) @ F.normalize(templates, dim=1).T  # (K, 48)
+    straight, mirror = (half.max(dim=1).values for half in likeness.split(len(degrees), dim=1))
+    upright = likeness[:, : len(degrees)][:, degrees.abs() <= 30].max(dim=1).values
+    mirrored = (mirror > 0.7) & (mirror > straight + 0.08)
+    turned = (straight > 0.85) & (straight > upright + 0.05) & ~mirrored
+    return torch.maximum(straight, mirror), mirrored, turned
 
 
 def _observe_augmentation(answer):
@@ -1029,18 +1039,16 @@ def _observe_augmentation(answer):
             return {"the shape stays (1, 28, 28)": False}
         kept.append(out.detach()[0].float())
     images = torch.stack(kept)  # (48, 28, 28)
-    likeness, degrees, mirrored = _closest_pose(images)
+    likeness, mirrored, turned = _closest_pose(images)
     ink = images.clamp(0, 1).sum((1, 2)) / image.sum()
-    clear = (ink > 0.5) & (likeness > 0.65)  # an F in some pose, not noise or a negative
     foreign = (ink > 0.5) & (likeness < 0.45) & (images.amin((1, 2)) >= -0.01)
     return {
         "the shape stays (1, 28, 28)": True,
         "some views are changed": bool((images - image).abs().max() > 1e-3),
         "views differ from call to call": bool((images.std(0) > 1e-3).any()),
-        "some views are mirrored": bool((mirrored & clear).sum() > 1),
-        "some views are turned by 45 degrees or more": bool(
-            ((degrees >= 45) & ~mirrored & clear).sum() > 1
-        ),
+        "some views are mirrored": bool((mirrored & (ink > 0.5)).sum() > 1),
+        "some views are turned by 45 degrees or more": bool((turned & (ink > 0.5)).sum() > 1),
+        "some views are enlarged far beyond the picture": bool((ink[likeness < 0.9] > 2).any()),
         "some views no longer look like the original": bool(foreign.any()),
         "some views lose the digit": bool((ink < 0.5).any()),
         "values stay between 0 and 1": bool(images.min() >= -0.01 and images.max() <= 1.5),
@@ -1124,6 +1132,13 @@ augmentation_exercise = FunctionExercise(
             ),
             "Some views are mirrored and some are turned upside down: neither keeps a digit's "
             "label.",
+        ),
+        Misconception(
+            "a small part, enlarged",
+            _augment_with(lambda v2: v2.RandomResizedCrop(28)),
+            "Some views show the digit far too large, so that a part of it is left, and others "
+            "hardly any of it. Keep its size within about a fifth. `v2.RandomResizedCrop` cuts out "
+            "as little as 8 % of the picture unless you say scale=(0.8, 1.0).",
         ),
         Misconception(
             "pushed out",
