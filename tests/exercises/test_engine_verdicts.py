@@ -452,3 +452,69 @@ def test_an_exercise_may_stop_at_the_first_probe_that_settles_it(capsys):
         assert len(hasty._outcomes(failing, capture)) == 1
         assert len(hasty._outcomes(predict, capture)) == len(probes) > 1
         assert len(predict_exercise()._outcomes(failing, capture)) == len(probes)
+
+
+def _sum(sizes):
+    return sum(sizes)
+
+
+def _three(layer):
+    return 3
+
+
+def _changes_list(sizes):
+    return sum(sizes.pop() for _ in range(len(sizes)))
+
+
+def _changes_module(layer):
+    nn.init.zeros_(layer.weight)
+    return 3
+
+
+@pytest.mark.parametrize(
+    ("solution", "answer", "given", "advice"),
+    [
+        (_sum, _changes_list, lambda: ([1, 2],), "list(sizes)."),
+        (_three, _changes_module, lambda: nn.Linear(2, 2), "copy.deepcopy(layer)."),
+    ],
+    ids=["list", "module"],
+)
+def test_the_advice_to_copy_fits_the_kind_of_input(solution, answer, given, advice, capsys):
+    probes = (Probe("x", given),)
+    exercise = FunctionExercise("01.9", "A", "B.", solution=solution, probes=probes)
+    verdict = said(capsys, exercise, answer)
+    assert verdict.status is Status.DAMAGED_INPUTS
+    assert f"for example {advice}" in verdict.message
+
+
+def test_an_input_that_gains_a_gradient_is_damage_and_no_fault_of_the_course(capsys):
+    def gap(planned, demand):
+        return (demand - planned).abs()
+
+    def changed(planned, demand):
+        demand -= planned
+        return demand.abs()
+
+    made = Probe("two", lambda: (torch.tensor([1.0], requires_grad=True), torch.tensor([3.0])))
+    exercise = FunctionExercise("01.9", "A", "B.", solution=gap, gradient=True, probes=(made,))
+    verdict = said(capsys, exercise, changed)
+    assert verdict.status is Status.DAMAGED_INPUTS
+    assert "changes demand" in verdict.message
+
+
+def test_a_parameter_is_changed_in_place_under_no_grad(capsys):
+    def zeroed(layer):
+        nn.init.zeros_(layer.weight)
+        return layer.weight
+
+    def assigned(layer):
+        layer.weight[:] = 0
+        return layer.weight
+
+    made = Probe("a layer", lambda: nn.Linear(2, 2))
+    exercise = FunctionExercise(
+        "01.9", "A", "B.", solution=zeroed, may_change_inputs=True, probes=(made,)
+    )
+    verdict = said(capsys, exercise, assigned)
+    assert verdict.status is Status.RAISED
+    assert "torch.no_grad()" in verdict.message and "clone" not in verdict.message

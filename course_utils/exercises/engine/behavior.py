@@ -75,6 +75,7 @@ class BehaviorExercise(Exercise):
         self.observe, self.show_expected = observe, show_expected
         self.tolerance = Tolerance(rtol, atol, check_dtype)
         self.context, self.time_limit = dict(context or {}), time_limit
+        self.may_change_inputs = may_change_inputs
         self._conditions = Conditions(
             self._apply, self._named, gradient, may_change_inputs, time_limit
         )

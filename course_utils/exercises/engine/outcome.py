@@ -102,13 +102,14 @@ def observe(answer: Any, probe: Probe, conditions: Conditions, capture: Capture)
 def _job(answer: Any, probe: Probe, conditions: Conditions, outcome: Outcome) -> None:
     arguments = probe.arguments()
     names = conditions.names(arguments)
+    leaves = dict(_leaves(names))  # now: an answer may give other inputs a gradient in passing
     outcome.inputs = clone(names)
     seed()  # making the inputs may have drawn numbers
     try:
         result = conditions.call(_subject(answer, outcome), arguments)
         outcome.value = canonical(result)
         if conditions.gradient:
-            outcome.gradients = _gradients(result, dict(_leaves(names)))
+            outcome.gradients = _gradients(result, leaves)
     except sandbox.TimeUp:
         raise
     except BaseException as error:

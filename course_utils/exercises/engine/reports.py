@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 
 from course_utils.exercises.engine import text
@@ -81,9 +82,17 @@ def _raised(case: Case) -> Words:
     if isinstance(error, RecursionError):
         what = "RecursionError: the function calls itself without end"
     if "leaf Variable" in message:  # torch's words for x += 1 on an input that takes a gradient
-        head = "your code changes its input in place, which belongs to the caller."
-        what = "Work on a copy, for example x.clone(), or compute a new tensor."
+        head, what = _in_place(case)
     return head, what, f"at {line}", *_input(case)
+
+
+def _in_place(case: Case) -> tuple[str, str]:
+    """What to say of an assignment into a tensor that takes a gradient."""
+    if case.exercise.may_change_inputs:
+        head = "autograd refuses to change a parameter in place."
+        return head, "Do it under torch.no_grad(), or with a function of nn.init."
+    head = "your code changes its input in place, which belongs to the caller."
+    return head, "Work on a copy, for example x.clone(), or compute a new tensor."
 
 
 def _raised_elsewhere(case: Case, what: str) -> Words:
@@ -111,7 +120,8 @@ def _cannot_be_called(case: Case, called: Any) -> Words:
     name = case.exercise.name
     names = list(case.got.inputs) if case.exercise.observe is None else []
     count = len(called[0]) + len(called[1])
-    wanted = f"{name}({', '.join(names)})" if names else f"{name} with {count} arguments"
+    plural = "" if count == 1 else "s"
+    wanted = f"{name}({', '.join(names)})" if names else f"{name} with {count} argument{plural}"
     try:
         own = f"{name}{_parameters(case.answer)}"
     except (TypeError, ValueError):
@@ -202,7 +212,18 @@ def _gradient_words(
 def _damaged(case: Case) -> Words:
     names = " and ".join(case.got.damaged)
     head = f"the result is right, but your code changes {names}, which belongs to the caller."
-    return head, f"Work on a copy, for example {case.got.damaged[0]}.clone().", *_input(case)
+    first = case.got.damaged[0]
+    advice = f"Work on a copy, for example {_copy(first, case.got.inputs.get(first))}."
+    return head, advice, *_input(case)
+
+
+def _copy(name: str, value: Any) -> str:
+    """Code that copies a value."""
+    if isinstance(value, (list, dict, set)):
+        return f"{type(value).__name__}({name})"
+    if isinstance(value, torch.nn.Module):
+        return f"copy.deepcopy({name})"
+    return f"{name}.copy()" if isinstance(value, np.ndarray) else f"{name}.clone()"
 
 
 def _input(case: Case) -> Words:
