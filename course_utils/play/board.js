@@ -657,8 +657,10 @@ class BoardView {
     });
     this.line = new Line(model, {
       onAnswer: (header, bytes, mine) => guard(this.root, () => this.take(header, bytes, mine)),
-      onSilence: () => this.goRecorded(GONE_REMARK),
-      onBusy: () => this.say("A cell of the notebook runs; the board goes on when it is over."),
+      onBusy: () => this.hold("A cell of the notebook runs; the board goes on when it is over."),
+      onWait: () => this.hold(WAIT_REMARK),
+      onSilence: () => this.goRecorded(SILENT_REMARK),
+      onGone: () => this.goSilent(),
     });
     this.build();
     if (this.line.exists) this.line.ask({ kind: "hello" });
@@ -764,6 +766,7 @@ class BoardView {
 
   take(header, bytes, mine) {
     if (mine && this.locked) this.goLive();
+    if (mine) this.release();
     if (header.kind === "program") {
       if (mine) this.share.code.textContent = header.text;
     } else if (header.kind === "failed") {
@@ -779,7 +782,6 @@ class BoardView {
 
   takeFrame(header, bytes, mine) {
     if (header.halt && (this.playing || this.elsewhere)) this.setPlaying(false);
-    if (header.interrupted) setTimeout(() => this.request({}), 1500); // is the kernel still there?
     if (!mine) this.noticeElsewhere(header.playing && !header.halt && !this.playing);
     this.showPlay();
     this.next = { header, bytes };
@@ -892,6 +894,18 @@ class BoardView {
     this.frame.announcer.say(text, 200);
   }
 
+  /** Say why the answer takes its time. */
+  hold(text) {
+    this.held = text;
+    this.say(text);
+  }
+
+  /** The answer is there: take the remark away, unless another has followed it. */
+  release() {
+    if (this.held && this.held === this.status.textContent) this.say("The kernel answers again.");
+    this.held = "";
+  }
+
   redraw() {
     this.network.shape = "";
     this.surface.size = 0;
@@ -902,13 +916,30 @@ class BoardView {
 
   goRecorded(remark) {
     if (this.locked) return;
+    this.lock(remark);
+    this.recording.move(this.recording.last); // settings and points come with the first moment
+    if (this.line.exists && !calmMotion()) this.recording.start();
+  }
+
+  /** The kernel is gone: what it has shown stays, and the recording can be played. */
+  goSilent() {
+    if (this.locked || !this.shown) {
+      this.goRecorded(GONE_REMARK);
+      this.recording.open(GONE_REMARK);
+      return;
+    }
+    this.lock(GONE_REMARK);
+    this.network.editable = false;
+    this.redraw();
+    this.say(this.summary("The kernel is gone. The board stands"));
+  }
+
+  lock(remark) {
     this.locked = true;
     this.setPlaying(false);
     this.root.dataset.mode = "recorded";
     this.enable(false);
     this.recording.open(remark);
-    this.recording.move(this.recording.last); // settings and points come with the first moment
-    if (this.line.exists && !calmMotion()) this.recording.start();
   }
 
   goLive() {
@@ -931,9 +962,11 @@ class BoardView {
     if (!this.recordedStart) {
       const { frames } = this.recording.recording;
       const first = frames[0];
+      this.network.editable = this.network.mayEdit;
       if (first) this.absorb(first.header, this.recording.bytes.slice(first.start, first.start + first.length));
       this.recordedStart = true;
       this.network.editable = false;
+      this.enable(false);
       this.share.showState(first?.header.state ?? "");
     }
     this.frame.showFault(header.fault ?? "");

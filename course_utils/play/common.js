@@ -5,8 +5,10 @@
  * keepKeys, freshId, Theme, watchTheme.
  */
 
-const SILENCE = 3000; // ms without an answer after which the recording plays
+const SILENCE = 3000; // ms without an answer after which the reader is told
+const PATIENCE = 60000; // ms of silence after which a kernel counts as gone, if nobody knows better
 const BUSY_AGAIN = 250; // ms until a request is repeated that met a running cell
+const GONE = ["restarting", "autorestarting", "terminating", "dead"]; // states of a kernel
 
 // --- The line to the kernel ----------------------------------------------------------------------
 
@@ -14,19 +16,30 @@ const BUSY_AGAIN = 250; // ms until a request is repeated that met a running cel
  * Asks, and waits for the answer before asking again: at most one request is under way.
  *
  *   onAnswer(header, bytes)   an answer to this view, or to another view of the same tool
- *   onSilence()               no answer has come: the kernel is busy, or gone
  *   onBusy()                  a cell runs; the request is repeated until it is over
+ *   onWait()                  the answer takes its time: messages have to wait for a cell here
+ *   onSilence()               no answer, and none before: there may be no kernel
+ *   onGone()                  the kernel has stopped or starts anew: this line is dead
+ *
+ * Some front ends say what becomes of the kernel; JupyterLab and Notebook do. There a line waits
+ * as long as it takes, and its end is known at once. Elsewhere long silence must do.
  */
 class Line {
   constructor(model, handlers) {
-    Object.assign(this, { model, handlers, seq: 0, waiting: null, closed: false });
+    Object.assign(this, { model, handlers, seq: 0, waiting: null, closed: false, answered: false });
     this.view = Math.random().toString(36).slice(2, 10);
     this.exists = typeof model.send === "function";
     this.receive = (header, buffers) => this.take(header, buffers);
-    if (this.exists) model.on("msg:custom", this.receive);
+    this.lose = () => this.end();
+    this.follow = (_, status) => GONE.includes(status) && this.end();
+    if (!this.exists) return;
+    model.on("msg:custom", this.receive);
+    this.kernel = model.widget_manager?.kernel;
+    this.kernel?.statusChanged?.connect(this.follow);
+    this.kernel?.disposed?.connect(this.lose);
   }
 
-  /** Send a request; false if another one is still under way. */
+  /** Send a request; false if another one is still under way, or nobody can answer. */
   ask(request) {
     if (!this.exists || this.closed || this.waiting) return false;
     this.waiting = { ...request, view: this.view, seq: (this.seq += 1) };
@@ -36,12 +49,24 @@ class Line {
 
   post() {
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.handlers.onSilence(), SILENCE);
+    this.since = performance.now();
+    this.timer = setTimeout(() => this.silent(), SILENCE);
     try {
       this.model.send(this.waiting);
     } catch {
-      this.handlers.onSilence(); // the front end knows already that the kernel is gone
+      this.end(); // the front end refuses: it knows that the kernel is gone
     }
+  }
+
+  silent() {
+    const told = Boolean(this.kernel?.statusChanged);
+    const patient = told || performance.now() - this.since < PATIENCE;
+    if (!this.answered || !patient) {
+      this.handlers.onSilence();
+      return;
+    }
+    this.handlers.onWait();
+    this.timer = setTimeout(() => this.silent(), SILENCE);
   }
 
   take(header, buffers) {
@@ -49,6 +74,7 @@ class Line {
     const mine = header.view === this.view;
     if (mine && header.seq !== this.waiting?.seq) return;
     if (mine) clearTimeout(this.timer);
+    if (mine) this.answered = true;
     if (mine && header.kind === "busy") {
       this.handlers.onBusy();
       this.timer = setTimeout(() => this.post(), BUSY_AGAIN);
@@ -58,10 +84,20 @@ class Line {
     this.handlers.onAnswer(header, buffers?.[0] ? bytesOf(buffers[0]) : new Uint8Array(), mine);
   }
 
+  /** The kernel is gone; what starts in its place does not know this tool. */
+  end() {
+    if (this.closed) return;
+    this.close();
+    this.handlers.onGone();
+  }
+
   close() {
     this.closed = true;
     clearTimeout(this.timer);
-    if (this.exists) this.model.off("msg:custom", this.receive);
+    if (!this.exists) return;
+    this.model.off("msg:custom", this.receive);
+    this.kernel?.statusChanged?.disconnect(this.follow);
+    this.kernel?.disposed?.disconnect(this.lose);
   }
 }
 
@@ -85,6 +121,7 @@ class RecordingBar {
       min: 0,
       max: Math.max(0, this.last),
       step: 1,
+      value: 0,
       "aria-label": "Moment of the recording",
     });
     this.range.addEventListener("input", () => {
@@ -122,7 +159,7 @@ class RecordingBar {
   }
 
   start() {
-    if (this.index === this.last) this.move(0);
+    this.move(this.index === this.last ? 0 : this.index);
     this.button.textContent = "Pause recording";
     this.next();
   }
@@ -148,8 +185,11 @@ class RecordingBar {
 
 const PAGE_REMARK =
   "This page has no Python kernel, so here is a recorded session. Open the notebook in Jupyter to use the tool live.";
-const GONE_REMARK =
+const SILENT_REMARK =
   "No answer from the Python kernel: it is busy, or it has stopped. Here is a recorded session until it answers; run the cell again if it has stopped.";
+const GONE_REMARK =
+  "The Python kernel has stopped or been restarted. Run the notebook's cells again to use the tool live; until then you can play a recorded session.";
+const WAIT_REMARK = "Waiting for the kernel\u2026";
 
 // --- Small elements ------------------------------------------------------------------------------
 

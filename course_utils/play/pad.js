@@ -346,8 +346,10 @@ class PadView {
     });
     this.line = new Line(model, {
       onAnswer: (header, bytes, mine) => guard(this.root, () => this.take(header, bytes, mine)),
-      onSilence: () => this.goRecorded(GONE_REMARK),
       onBusy: () => this.say("A cell of the notebook runs; the pad answers when it is over."),
+      onWait: () => this.say(WAIT_REMARK),
+      onSilence: () => this.goRecorded(SILENT_REMARK),
+      onGone: () => this.goSilent(),
     });
     this.build();
     this.show({ empty: true, guess: "The pad is empty. Draw a digit." }, new Uint8Array());
@@ -404,7 +406,10 @@ class PadView {
   take(header, bytes, mine) {
     if (!mine) return; // another view of the pad has its own drawing
     if (this.paper.locked) this.goLive();
-    if (header.kind === "fault" || header.kind === "failed") this.frame.showFault(header.text);
+    if (header.kind === "fault" || header.kind === "failed") {
+      this.frame.showFault(header.text);
+      this.say("No reading of this drawing.");
+    }
     if (header.kind === "reading") this.show(header, bytes);
     if (this.dirty) this.refresh();
   }
@@ -439,11 +444,23 @@ class PadView {
 
   goRecorded(remark) {
     if (this.paper.locked) return;
-    this.paper.locked = true;
-    this.root.dataset.mode = "recorded";
-    this.recording.open(remark);
+    this.lock(remark);
     this.recording.move(0);
     if (this.line.exists && !calm()) this.recording.start();
+  }
+
+  /** The kernel is gone: the drawing and its reading stay, and the recording can be played. */
+  goSilent() {
+    this.lock(GONE_REMARK);
+    this.refresh();
+    this.frame.announcer.say(GONE_REMARK);
+  }
+
+  lock(remark) {
+    this.paper.locked = true;
+    this.paper.pointer = null;
+    this.root.dataset.mode = "recorded";
+    this.recording.open(remark);
   }
 
   goLive() {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -13,7 +15,10 @@ from course_utils import play
 # What JupyterLab itself writes to the console of a healthy page.
 NOISE = (
     "Could not restore the debugger state: Canceled future for debug_request",
-    "Could not open the model",  # a view of a kernel that a test has ended
+    # A kernel that a test has ended.
+    "Could not open the model",
+    "Connection lost, reconnecting",
+    "Canceled future for create_subshell_request",
 )
 HEAD = "import torch\nfrom torch import nn\nfrom course_utils import data, play\n"
 
@@ -326,19 +331,79 @@ def test_a_fault_of_the_model_is_shown_in_the_pad(run):
     pad.draw([[(0.5, 0.2), (0.5, 0.8)]])
     pad.wait("!root.querySelector('.nnx-error').hidden")
     assert "cannot be multiplied" in pad.fault()
+    assert pad.guess() == "No reading of this drawing."
 
 
-def test_when_the_kernel_is_gone_the_recordings_play(run, snap):
-    notebook = run(
-        "gone.ipynb", TRAIN_MODEL, "play.playground()", "play.draw_digit(model, digits.train)"
-    )
+# --- the kernel ends, or lets the board wait -----------------------------------------------------
+
+GONE = "The Python kernel has stopped or been restarted."
+ENDS = {
+    "shutdown": f"{Notebook.PANEL}.sessionContext.shutdown()",
+    "restart": f"{Notebook.PANEL}.sessionContext.session.kernel.restart()",
+    "elsewhere": f"{Notebook.PANEL}.sessionContext.session.kernel.shutdown()",
+    "another": f"{Notebook.PANEL}.sessionContext.changeKernel({{ name: 'python3' }})",
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_tools_that_nobody_touches_say_that_the_kernel_is_gone(end, run, snap):
+    tools = "play.playground()", "play.draw_digit(model, digits.train)"
+    notebook = run(f"{end}.ipynb", TRAIN_MODEL, *tools)
     page = notebook.page
-    board = Board(page)
-    board.play(20)
-    page.evaluate(f"() => {Notebook.PANEL}.sessionContext.session.kernel.shutdown()")
+    board, pad = Board(page), Pad(page)
+    pad.draw(play.sample_strokes("3"))
+    pad.wait("root.dataset.prediction === '3'")
+    board.root.scroll_into_view_if_needed()
+    board.play(50)
+    step = board.pause()
+    picture = board.picture()
+    page.evaluate(f"() => {{ {ENDS[end]}; }}")
+    for tool in (board, pad):
+        tool.wait("root.dataset.mode === 'recorded'")
+        assert GONE in tool.root.locator(".nnp-record").inner_text()
+    assert f"The board stands at step {step:,}" in board.status()
+    assert board.step == step and board.picture() == picture, "the recording has played unasked"
+    assert not board.button("Play").is_visible() and pad.button("Clear").is_disabled()
+    assert board.root.locator(".nnp-stepper").count() == 0
+    assert pad.data("prediction") == "3"
+    for tool, name in ((board, "board"), (pad, "pad")):
+        tool.root.scroll_into_view_if_needed()
+        snap(page, f"play-gone-{name}-{end}")
+        assert tool.root.locator(".nnp-record input").input_value() == "0"
+        tool.button("Play recording").click()
+        tool.wait("root.querySelector('.nnp-record input').value > 3")
+    if end in ("restart", "another"):  # it is still starting, and would not be shut down well
+        notebook.wait_for_kernel()
+
+
+def test_a_playing_board_rests_when_its_kernel_dies(run):
+    notebook = run("dies.ipynb", HEAD + "play.playground()", "import os\nos.getpid()")
+    board = Board(notebook.page)
+    board.play(50)
+    os.kill(int(kernel_says(notebook, 1)), signal.SIGKILL)
     board.wait("root.dataset.mode === 'recorded'")
-    assert "No answer from the Python kernel" in board.root.inner_text()
-    assert board.root.locator(".nnp-record").is_visible()
-    before = board.step
-    board.wait("Number(root.dataset.step) !== arg", before)
-    snap(page, "play-board-gone")
+    assert GONE in board.root.inner_text()
+    assert board.data("playing") == "false"
+    notebook.wait_for_kernel()  # JupyterLab has started another
+
+
+def test_a_board_waits_for_a_long_cell_where_both_share_a_thread(run, snap):
+    """As with older kernels: a message of the board is answered after the cell."""
+    cells = "board = play.playground()\nboard", "time.sleep(pause)\npause = 8"
+    notebook = run("shared.ipynb", HEAD + "import time\npause = 0", *cells)
+    page = notebook.page
+    kernel = f"{Notebook.PANEL}.sessionContext.session.kernel"
+    page.evaluate(f"() => {{ {kernel}.commsOverSubshells = 'disabled'; }}")
+    kernel_says(notebook, 1)
+    board = Board(page)
+    board.play(50)
+    run_cell(notebook, 2)
+    board.wait("root.querySelector('.nnx-status').textContent.startsWith('Waiting for the kernel')")
+    assert board.data("mode") != "recorded" and board.data("playing") == "true"
+    assert not board.root.locator(".nnp-record").is_visible()
+    snap(page, "play-board-waits")
+    waited = board.step
+    board.wait("Number(root.dataset.step) > arg", waited)
+    assert board.status() == "The kernel answers again."
+    assert board.data("mode") != "recorded" and board.data("playing") == "true"
+    board.pause()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,8 @@ from playing import Board, Pad
 from torch import nn
 
 from course_utils import data, play
+from course_utils.explore.page import script_json
+from course_utils.play import scripts
 
 HEAD = '<!doctype html><html lang="en"><meta charset="utf-8"><title>Test</title>'
 HEAD += '<meta name="viewport" content="width=device-width">'
@@ -169,3 +173,95 @@ def test_markup_in_a_title_stays_text(open_page, tmp_path):
     page.locator(".nnp-unit").first.wait_for()
     assert page.evaluate("window.owned") is None
     assert page.locator(".nnx-title").inner_text() == title
+
+
+# --- a front end that says nothing of its kernel -------------------------------------------------
+
+FRONT_END = """<style>{css}</style><div id="host"></div>
+<script type="application/json" id="values">{values}</script>
+<script type="module">
+{script}
+const values = JSON.parse(document.querySelector("#values").textContent);
+const block = (text) => new DataView(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer);
+let receive = null, request = null;
+window.answer = (header, data) =>
+  receive({{ ...header, view: request.view, seq: request.seq }}, data ? [block(data)] : []);
+const model = {{
+  get: (name) => ({{ spec: values.spec, recorded: block(values.recorded) }})[name],
+  on: (_, take) => {{ receive = take; }},
+  off: () => {{}},
+  send: (message) => {{ request = message; window.asked = message.kind; }},
+}};
+tool.render({{ model, el: document.querySelector("#host") }});
+</script>"""
+
+
+class FrontEnd:
+    """A tool on a page with a clock of its own; it gets an answer when the test gives one."""
+
+    def __init__(self, page, tool, file: Path) -> None:
+        self.page, self.tool = page, tool
+        recorded = base64.b64encode(tool.recording().data).decode()
+        values = script_json({"spec": tool.describe(), "recorded": recorded})
+        script = scripts.script(tool.page).replace("export default", "const tool =")
+        html = FRONT_END.format(css=scripts.style(tool.page), values=values, script=script)
+        file.write_text(HEAD + html, encoding="utf-8")
+        page.clock.install()
+        page.goto(file.as_uri())
+        self.root = page.locator(".nnp").first
+        self.root.wait_for()
+
+    def wait(self, seconds: float) -> None:
+        self.page.clock.run_for(1000 * seconds)
+
+    def answer(self, **request) -> None:
+        answer = self.tool.handle(request)
+        header = json.loads(json.dumps(answer.header))
+        content = base64.b64encode(answer.data).decode()
+        self.page.evaluate("([header, content]) => answer(header, content)", [header, content])
+        self.wait(1.5)  # a screen reader hears it after a while
+
+    @property
+    def mode(self) -> str:
+        return self.root.get_attribute("data-mode") or "live"
+
+    def says(self, text: str) -> bool:
+        return text in self.root.inner_text()
+
+
+def use(front: FrontEnd) -> dict[str, str]:
+    """Make the tool ask; returns a request for the answer."""
+    if front.tool.page == "board":
+        front.root.get_by_role("button", name="Play", exact=True).click()
+        return {"kind": "frame", "play": True}
+    front.root.get_by_role("application", name="Drawing pad").click()
+    return {"kind": "strokes", "strokes": [[(0.5, 0.5)]]}
+
+
+@pytest.mark.parametrize("kind", ["board", "pad"])
+def test_a_kernel_that_has_answered_is_waited_for(kind, open_page, tmp_path):
+    if kind == "board":
+        tool = play.playground(recorded_steps=20)
+    else:
+        tool = play.draw_digit(nn.Linear(784, 10), data.mnist_5k().train)
+    front = FrontEnd(open_page(offline=True), tool, tmp_path / "page.html")
+    front.wait(3.5)
+    assert front.mode == "recorded" and front.says("No answer from the Python kernel")
+    front.answer(kind="hello")
+    assert front.mode == "live"
+    if kind == "board":
+        front.answer(kind="hello")  # it asks for everything anew
+    else:
+        front.answer(kind="strokes", strokes=[])
+    request = use(front)
+    front.wait(20)
+    assert front.mode == "live" and front.says("Waiting for the kernel")
+    front.answer(**request)
+    assert front.mode == "live" and not front.says("Waiting for the kernel")
+    if kind == "pad":
+        request = use(front)
+    front.wait(65)
+    assert front.mode == "recorded", "a kernel that is silent for a minute may have stopped"
+    assert front.says("No answer from the Python kernel")
+    front.answer(**request)
+    assert front.mode == "live"
