@@ -35,6 +35,12 @@ def _rate_last(H):
     return 2.0 / values[-1]
 
 
+def _rate_loop(H):
+    """The strictest of the limits, one direction after the other, in double precision."""
+    limits = [2 / value.item() for value in torch.linalg.eigvalsh(H.double()) if value > 0]
+    return torch.tensor(min(limits), dtype=torch.float64)
+
+
 def _rate_one(H):
     return 1 / torch.linalg.eigvalsh(H).max()
 
@@ -56,6 +62,14 @@ def _rate_trace(H):
     return 2 / H.trace()
 
 
+def _rate_entry(H):
+    return 2 / H.max()
+
+
+def _rate_all(H):
+    return (2 / torch.linalg.eigvalsh(H)).min()
+
+
 def _rate_norm(H):
     return 2 / torch.linalg.eigvalsh(H).abs().max()
 
@@ -69,7 +83,8 @@ stable_rate = FunctionExercise(
         "direction that curves upward. Return a scalar tensor."
     ),
     solution=largest_stable_rate,
-    alternatives=(_rate_eigvals, _rate_last),
+    alternatives=(_rate_eigvals, _rate_last, _rate_loop),
+    check_dtype=False,
     probes=(
         Probe("a ravine, curvatures 1 and 20", lambda: (torch.diag(torch.tensor([1.0, 20.0])),)),
         Probe(
@@ -77,6 +92,11 @@ stable_rate = FunctionExercise(
             lambda: (torch.tensor([[2.0, 1.0], [1.0, 2.0]], dtype=torch.float64),),
         ),
         Probe("a saddle, curvatures 2 and -5", lambda: (torch.diag(torch.tensor([2.0, -5.0])),)),
+        Probe("a tilted saddle", lambda: (torch.tensor([[1.0, 3.0], [3.0, 1.0]]),)),
+        Probe(
+            "three weights",  # here the largest sum of a row is not the largest eigenvalue
+            lambda: (torch.tensor([[2.0, 1.0, 0.0], [1.0, 2.0, 1.0], [0.0, 1.0, 2.0]]),),
+        ),
         Probe("one weight", lambda: (torch.tensor([[4.0]]),)),
     ),
     misconceptions=(
@@ -108,6 +128,17 @@ stable_rate = FunctionExercise(
             _rate_trace,
             "The trace is the sum of all eigenvalues. The directions move independently: only the "
             "largest one counts.",
+        ),
+        Misconception(
+            "the largest entry",
+            _rate_entry,
+            "You divide by the largest entry of the matrix. Curvatures are its eigenvalues.",
+        ),
+        Misconception(
+            "the smallest quotient",
+            _rate_all,
+            "You take the smallest of all 2/λ. For a negative eigenvalue that quotient is "
+            "negative, and no limit: look at the positive ones only.",
         ),
         Misconception(
             "the largest absolute value",
@@ -154,6 +185,28 @@ def _momentum_scaled(w, g, v, lr, mu):
     return w - v, v
 
 
+def _momentum_downhill(w, g, v, lr, mu):
+    v = mu * v - lr * g
+    return w + v, v
+
+
+def _momentum_forgets(w, g, v, lr, mu):
+    return momentum_step(w, g, v, lr, mu)[0], v
+
+
+def _momentum_exchanged(w, g, v, lr, mu):
+    return momentum_step(w, g, v, lr, mu)[::-1]
+
+
+def _momentum_torch(w, g, v, lr, mu):
+    weight = torch.nn.Parameter(w.clone())
+    weight.grad = g.clone()
+    optimizer = torch.optim.SGD([weight], lr=lr, momentum=mu)
+    optimizer.state[weight]["momentum_buffer"] = v.clone()
+    optimizer.step()
+    return weight.detach(), mu * v + g
+
+
 def _momentum_damped(w, g, v, lr, mu):
     v = mu * v + (1 - mu) * g
     return w - lr * v, v
@@ -192,7 +245,8 @@ momentum_exercise = FunctionExercise(
         "tensors as they are."
     ),
     solution=momentum_step,
-    alternatives=(_momentum_clone, _momentum_spelled),
+    alternatives=(_momentum_clone, _momentum_spelled, _momentum_torch),
+    time_limit=30.0,  # a process's first optimizer imports a lot
     probes=(
         Probe("the first step", _vectors([1.0, 2.0], [0.5, -1.0], [0.0, 0.0], 0.1, 0.9)),
         Probe("a later step", _vectors([1.0, 2.0], [0.5, -1.0], [2.0, 0.5], 0.1, 0.9)),
@@ -214,6 +268,23 @@ momentum_exercise = FunctionExercise(
             _momentum_scaled,
             "You multiply the gradient by the rate before it enters v. Some books do; PyTorch "
             "multiplies the velocity instead, so that a schedule acts on all of it at once.",
+        ),
+        Misconception(
+            "a velocity that points downhill",
+            _momentum_downhill,
+            "Your velocity is -lr times that of PyTorch: other libraries have it so. Here v is "
+            "mu·v + g, and the weights move by -lr·v.",
+        ),
+        Misconception(
+            "the old velocity is returned",
+            _momentum_forgets,
+            "The new w is right, but you return the old v: the next step would not remember this "
+            "gradient.",
+        ),
+        Misconception(
+            "v before w",
+            _momentum_exchanged,
+            "The two results are exchanged: first the weights, then the velocity.",
         ),
         Misconception(
             "a damped gradient",
@@ -326,6 +397,41 @@ def _adam_eps_inside(w, g, m, h, t, lr, beta1, beta2, eps):
     return w - lr * (m / (1 - beta1**t)) / (h / (1 - beta2**t) + eps).sqrt(), m, h
 
 
+def _adam_only_m(w, g, m, h, t, lr, beta1, beta2, eps):
+    m = beta1 * m + (1 - beta1) * g
+    h = beta2 * h + (1 - beta2) * g**2
+    return w - lr * (m / (1 - beta1**t)) / (h.sqrt() + eps), m, h
+
+
+def _adam_only_h(w, g, m, h, t, lr, beta1, beta2, eps):
+    m = beta1 * m + (1 - beta1) * g
+    h = beta2 * h + (1 - beta2) * g**2
+    return w - lr * m / ((h / (1 - beta2**t)).sqrt() + eps), m, h
+
+
+def _adam_eps_early(w, g, m, h, t, lr, beta1, beta2, eps):
+    m = beta1 * m + (1 - beta1) * g
+    h = beta2 * h + (1 - beta2) * g**2
+    return w - lr * (1 - beta2**t) ** 0.5 / (1 - beta1**t) * m / (h.sqrt() + eps), m, h
+
+
+def _adam_forgets(w, g, m, h, t, lr, beta1, beta2, eps):
+    return adam_step(w, g, m, h, t, lr, beta1, beta2, eps)[0], m, h
+
+
+def _adam_no_m(w, g, m, h, t, lr, beta1, beta2, eps):
+    m = beta1 * m + (1 - beta1) * g
+    h = beta2 * h + (1 - beta2) * g**2
+    return w - lr * g / ((h / (1 - beta2**t)).sqrt() + eps), m, h
+
+
+def _adam_counts_from_one(w, g, m, h, t, lr, beta1, beta2, eps):
+    m = beta1 * m + (1 - beta1) * g
+    h = beta2 * h + (1 - beta2) * g**2
+    c1, c2 = (torch.tensor(1 - beta ** (t - 1), dtype=w.dtype) for beta in (beta1, beta2))
+    return w - lr * (m / c1) / ((h / c2).sqrt() + eps), m, h
+
+
 def _adam_probe(t: int, beta1: float, beta2: float, eps: float, first: bool):
     def make() -> tuple:
         w = torch.tensor([1.0, -2.0, 0.5], dtype=torch.float64)
@@ -392,6 +498,39 @@ adam_exercise = FunctionExercise(
             "weight 1 - beta**t: the correction must fade as t grows.",
         ),
         Misconception(
+            "only m corrected",
+            _adam_only_m,
+            "You correct m and not h. Both start at 0: divide h by 1 - beta2**t, too.",
+        ),
+        Misconception(
+            "only h corrected",
+            _adam_only_h,
+            "You correct h and not m. Both start at 0: divide m by 1 - beta1**t, too.",
+        ),
+        Misconception(
+            "corrected one step late",
+            _adam_counts_from_one,
+            "You correct with t - 1, which is 0 in the first step: a division by zero. Here t is "
+            "1 for the first step.",
+        ),
+        Misconception(
+            "eps before the correction",
+            _adam_eps_early,
+            "Your eps is added to the root of h before the correction. Correct h first; eps is "
+            "added to the root of ĥ.",
+        ),
+        Misconception(
+            "the gradient instead of m",
+            _adam_no_m,
+            "You step along g itself, as RMSprop does. Adam steps along the corrected m.",
+        ),
+        Misconception(
+            "the memory is not handed on",
+            _adam_forgets,
+            "The new w is right, but you return the old m and h: the next step would not remember "
+            "this gradient.",
+        ),
+        Misconception(
             "eps under the root",
             _adam_eps_inside,
             "Your eps stands under the root. Adam adds it after the root: sqrt(ĥ) + eps.",
@@ -432,6 +571,14 @@ def _decoupled_no_rate(w, step, lr, decay):
     return w * (1 - decay) - lr * step
 
 
+def _decoupled_rate_twice(w, step, lr, decay):
+    return w - lr * (step + lr * decay * w)
+
+
+def _decoupled_rate_only(w, step, lr, decay):
+    return w * (1 - lr) - lr * step
+
+
 def _decoupled_forgets(w, step, lr, decay):
     return w - lr * step
 
@@ -451,7 +598,7 @@ def _decoupled_l1(w, step, lr, decay):
 def _decay_probe(lr: float, decay: float):
     def make() -> tuple:
         w = torch.tensor([2.0, -1.0, 0.0], dtype=torch.float64)
-        return w, torch.tensor([0.5, 1.0, -1.0], dtype=torch.float64), lr, decay
+        return w, torch.tensor([0.75, 1.0, -1.0], dtype=torch.float64), lr, decay
 
     return make
 
@@ -483,6 +630,17 @@ decay_exercise = FunctionExercise(
             _decoupled_after,
             "You shrink after the step, so that the step itself shrinks too. AdamW shrinks the "
             "old weights, then steps.",
+        ),
+        Misconception(
+            "the rate twice",
+            _decoupled_rate_twice,
+            "You multiply by the rate once too often: the share that each weight loses is "
+            "lr·decay.",
+        ),
+        Misconception(
+            "the rate instead of the decay",
+            _decoupled_rate_only,
+            "You shrink by the rate alone, whatever the decay. The factor is 1 - lr·decay.",
         ),
         Misconception(
             "no decay",
@@ -561,6 +719,18 @@ def _schedule_raw(step, warmup, total):
     return math.cos(math.pi * (step - warmup) / (total - warmup))
 
 
+def _schedule_share(step, warmup, total):
+    if step < warmup:
+        return (step + 1) / warmup
+    return 0.5 * (1 + math.cos(math.pi * (step - warmup) / total))
+
+
+def _schedule_quarter(step, warmup, total):
+    if step < warmup:
+        return (step + 1) / warmup
+    return math.cos(math.pi / 2 * (step - warmup) / (total - warmup))
+
+
 def _schedule_line(step, warmup, total):
     if step < warmup:
         return (step + 1) / warmup
@@ -608,6 +778,18 @@ schedule_exercise = FunctionExercise(
             "`warmup` to `total`.",
         ),
         Misconception(
+            "progress over the whole training",
+            _schedule_share,
+            "Your cosine is stretched over `total` steps, so it does not arrive at 0. After the "
+            "warm-up total - warmup steps are left.",
+        ),
+        Misconception(
+            "a quarter of a cosine",
+            _schedule_quarter,
+            "You go down a quarter of the cosine, from 1 to 0 with a steep end. Half a period "
+            "runs from 1 to -1: move it to [0, 1] by 0.5 · (1 + cos).",
+        ),
+        Misconception(
             "negative factors",
             _schedule_raw,
             "Your factor becomes negative, and the optimizer climbs. Move the cosine from [-1, 1] "
@@ -644,6 +826,8 @@ def _bytes(answer: object) -> int:
         answer = answer.item()
     if isinstance(answer, bool) or not isinstance(answer, numbers.Real):
         raise AnswerError(f"expected a number of bytes, got {type(answer).__name__}.")
+    if not math.isfinite(answer):
+        raise AnswerError(f"expected a finite number of bytes, got {answer}.")
     return round(answer)
 
 
@@ -678,6 +862,11 @@ state_bytes = ValueExercise(
             "numbers, not bytes",
             20_000_000,
             "That is the count of numbers. In float32 each takes 4 bytes.",
+        ),
+        Misconception(
+            "mebibytes",
+            80_000_000 / 2**20,
+            "Right in mebibytes (2²⁰ bytes each); the answer is asked for in bytes.",
         ),
         Misconception(
             "megabytes",

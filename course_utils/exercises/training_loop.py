@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import numbers
+import weakref
 
 import torch
 import torch.nn.functional as F
@@ -44,7 +46,8 @@ def _letters(answer: object) -> str:
 def _what_happens(order: str) -> dict[str, object]:
     """Run the six lines in an order on a tiny problem and report the weight after two epochs."""
     if order[:2] != "fc":
-        return {"loops": "not first", "weights": "none"}
+        inside_out = order.index("c") < order.index("f")
+        return {"loops": "inside out" if inside_out else "not first", "weights": "none"}
     body = [LINES[letter] for letter in order[2:]]
     model = nn.Linear(1, 1, bias=False).double()
     nn.init.constant_(model.weight, 2.0)
@@ -75,13 +78,31 @@ six_lines = ValueExercise(
     parse=_letters,
     observe=_what_happens,
     time_limit=30.0,  # a process's first optimizer imports a lot
-    alternatives=("fcedba", ["f", "c", "e", "d", "b", "a"], "f c d e b a"),
+    alternatives=("fcedba", "fcdbae", ["f", "c", "e", "d", "b", "a"], "f c d e b a"),
     misconceptions=(
         Misconception(
-            "loops swapped or not first",
+            "loops swapped",
             "cfdeba",
-            "The two loops must come first, the epochs outside: one epoch is a whole pass over the "
-            "batches, so the loop over batches stands inside.",
+            "The epochs stand outside: one epoch is a whole pass over the batches, so the loop "
+            "over batches stands inside of it.",
+        ),
+        Misconception(
+            "a line before the loops",
+            "fecdba",
+            "The two loops come first. A line above the loop over batches runs once for each "
+            "epoch, or only once, and all four others must run for every batch.",
+        ),
+        Misconception(
+            "the step at the start",
+            "fcadeb",
+            "The step comes before the backward of its batch: the first step has no gradient, and "
+            "the gradient of the last batch is never used. Put the step after backward.",
+        ),
+        Misconception(
+            "the step between loss and backward",
+            "fcdaeb",
+            "The step comes between the loss and its backward: it uses the gradient of the batch "
+            "before, and a network of several layers refuses. Put the step after backward.",
         ),
         Misconception(
             "nothing to step with",
@@ -163,27 +184,80 @@ def _epoch_loader(model, X, y, optimizer, batch_size=64):
     return sum(a * b for a, b in zip(losses, counts, strict=True)) / sum(counts)
 
 
-def _epoch_sloppy(mode=True, zero=True, by_sample=True, graph=False, drop=False):
+def _epoch_sloppy(mode=True, zero="before", by_sample=True, graph=False, drop=False, own=False):
     """The loop with some of its bugs."""
 
     def train_one_epoch(model, X, y, optimizer, batch_size=64):
         if mode:
             model.train()
         total, count = 0.0, 0
+        if zero == "once":
+            optimizer.zero_grad()
         stop = len(X) - len(X) % batch_size if drop else len(X)
         for start in range(0, stop, batch_size):
             X_batch, y_batch = X[start : start + batch_size], y[start : start + batch_size]
             loss = F.cross_entropy(model(X_batch), y_batch)
-            if zero:
+            if zero == "before":
                 optimizer.zero_grad()
             loss.backward()
-            optimizer.step()
+            if zero == "after":
+                optimizer.zero_grad()
+            if own:
+                _descend(model, optimizer.param_groups[0]["lr"])
+            else:
+                optimizer.step()
             value = loss if graph else loss.item()
             total += value * (len(X_batch) if by_sample else 1)
             count += len(X_batch) if by_sample else 1
         return total / count
 
     return train_one_epoch
+
+
+@torch.no_grad()
+def _descend(model: nn.Module, lr: float) -> None:
+    """What plain SGD does, without the optimizer."""
+    for parameter in model.parameters():
+        parameter -= lr * parameter.grad
+
+
+def _epoch_total_tensor(model, X, y, optimizer, batch_size=64):
+    return _epoch_sloppy(graph=True)(model, X, y, optimizer, batch_size).item()
+
+
+def _epoch_full_weight(model, X, y, optimizer, batch_size=64):
+    model.train()
+    total = 0.0
+    for X_batch, y_batch in zip(X.split(batch_size), y.split(batch_size), strict=True):
+        loss = F.cross_entropy(model(X_batch), y_batch)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        total += loss.item() * batch_size
+    return total / len(X)
+
+
+def _epoch_sum(model, X, y, optimizer, batch_size=64):
+    model.train()
+    total = 0.0
+    for X_batch, y_batch in zip(X.split(batch_size), y.split(batch_size), strict=True):
+        loss = F.cross_entropy(model(X_batch), y_batch, reduction="sum")
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        total += loss.item()
+    return total / len(X)
+
+
+def _count_steps(optimizer: torch.optim.Optimizer) -> list[None]:
+    """A list that grows with every step of the optimizer."""
+    steps: list[None] = []
+    optimizer.register_step_post_hook(lambda *_: steps.append(None))
+    return steps
+
+
+class _Mark:
+    """Lives as long as the graph that it is attached to."""
 
 
 class _Dropout(nn.Module):
@@ -195,8 +269,19 @@ class _Dropout(nn.Module):
     def __init__(self, dropout: float) -> None:
         super().__init__()
         self.dropout = dropout
+        self.graphs: list[weakref.ref] = []
+        self.most = 0  # graphs alive at the same time
+
+    def alive(self) -> int:
+        """How many of the graphs built so far are still held by somebody."""
+        return sum(graph() is not None for graph in self.graphs)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if x.grad_fn is not None:
+            mark = _Mark()
+            x.grad_fn.metadata["mark"] = mark
+            self.graphs.append(weakref.ref(mark))
+            self.most = max(self.most, self.alive())
         if not self.training:
             return x
         dropped = torch.arange(x.shape[1]) < self.dropout * x.shape[1]
@@ -212,16 +297,20 @@ def _observe_epoch(answer, samples: int, batch_size: int, dropout: float):
         for parameter in model.parameters():
             parameter.copy_(torch.randn(parameter.shape, generator=generator) / 2)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.3)
-    losses, graphs = [], []
+    steps, losses, graphs = _count_steps(optimizer), [], []
     for _ in range(2):
         model.eval()  # as an evaluation would leave it
         torch.manual_seed(0)
         loss = answer(model, X, y, optimizer, batch_size=batch_size)
+        if loss is ...:
+            return ...
         graphs.append(bool(getattr(loss, "requires_grad", False)))
         losses.append(loss.detach() if isinstance(loss, torch.Tensor) else loss)
     return {
-        "mean loss": losses,
-        "holds a graph": any(graphs),
+        "mean loss of the first epoch": losses[0],
+        "mean loss of the second epoch": losses[1],
+        "keeps the graphs of its batches": any(graphs) or model[1].most > 3,
+        "calls of optimizer.step()": len(steps),
         "weights": [p.detach().clone() for p in model.parameters()],
     }
 
@@ -241,16 +330,46 @@ four_bugs = FunctionExercise(
     rtol=1e-4,
     atol=1e-5,
     probes=(
-        Probe("10 samples, batches of 4", lambda: (10, 4, 0.0)),
+        Probe("18 samples, batches of 4", lambda: (18, 4, 0.0)),
         Probe("one batch", lambda: (6, 64, 0.0)),
         Probe("a network with dropout", lambda: (8, 4, 0.5)),
     ),
     misconceptions=(
         Misconception(
             "gradients never cleared",
-            _epoch_sloppy(zero=False),
+            _epoch_sloppy(zero="never"),
             "The gradients of all batches add up: each step uses the sum of everything so far. "
             "Call optimizer.zero_grad() before backward.",
+        ),
+        Misconception(
+            "cleared once",
+            _epoch_sloppy(zero="once"),
+            "You clear the gradients once for the whole pass, so each batch adds to those before "
+            "it. Call optimizer.zero_grad() for every batch, before its backward.",
+        ),
+        Misconception(
+            "cleared before the step",
+            _epoch_sloppy(zero="after"),
+            "The weights never move: you clear the gradients between backward and step. Clear "
+            "them before backward.",
+        ),
+        Misconception(
+            "without the optimizer",
+            _epoch_sloppy(own=True),
+            "You update the weights yourself. With plain SGD the numbers are the same, but any "
+            "other optimizer that the caller gives would be ignored: call optimizer.step().",
+        ),
+        Misconception(
+            "steps along the sum",
+            _epoch_sum,
+            "The sum of a batch's losses makes steps that are longer, by the number of samples. "
+            "Train on the mean, and multiply by the number of samples for the report only.",
+        ),
+        Misconception(
+            "weighted by batch_size",
+            _epoch_full_weight,
+            "You weight every batch by batch_size, also the last one, which is smaller. Take its "
+            "true number of samples, len(X_batch).",
         ),
         Misconception(
             "evaluation mode",
@@ -266,9 +385,9 @@ four_bugs = FunctionExercise(
         ),
         Misconception(
             "the graph is kept",
-            _epoch_sloppy(graph=True),
-            "You return a tensor that still hangs on the graph of every batch, and so on all their "
-            "activations. Add up loss.item(), a plain number.",
+            _epoch_total_tensor,
+            "You add up tensors that hang on the graphs of their batches, so all these graphs are "
+            "kept until the end. Add up loss.item(), a plain number.",
         ),
         Misconception(
             "last batch dropped",
@@ -277,13 +396,13 @@ four_bugs = FunctionExercise(
         ),
         Misconception(
             "three bugs left",
-            _epoch_sloppy(mode=False, zero=False, by_sample=False),
+            _epoch_sloppy(mode=False, zero="never", by_sample=False),
             "Several bugs are left: the mode, the gradients that are never cleared, and the "
             "average over batches. Repair one at a time.",
         ),
         Misconception(
             "the loop as it was",
-            _epoch_sloppy(mode=False, zero=False, by_sample=False, graph=True),
+            _epoch_sloppy(mode=False, zero="never", by_sample=False, graph=True),
             "This still has all four bugs. Look at the mode, at the gradients, at what is added "
             "up, and at what it is divided by.",
         ),
@@ -374,6 +493,36 @@ def _accumulate_no_zero(model, parts, optimizer):
     optimizer.step()
 
 
+def _accumulate_by_hand(model, parts, optimizer):
+    samples = sum(len(y) for _, y in parts)
+    model.zero_grad()
+    for X, y in parts:
+        (F.mse_loss(model(X), y) * len(y) / samples).backward()
+    _descend(model, optimizer.param_groups[0]["lr"])
+
+
+def _accumulate_no_step(model, parts, optimizer):
+    samples = sum(len(y) for _, y in parts)
+    optimizer.zero_grad()
+    for X, y in parts:
+        (F.mse_loss(model(X), y) * len(y) / samples).backward()
+
+
+def _accumulate_float(model, parts, optimizer):
+    weights = torch.tensor([float(len(y)) for _, y in parts])  # a share like 0.4 is rounded
+    optimizer.zero_grad()
+    for weight, (X, y) in zip(weights / weights.sum(), parts, strict=True):
+        (weight * F.mse_loss(model(X), y)).backward()
+    optimizer.step()
+
+
+def _accumulate_undivided_sum(model, parts, optimizer):
+    optimizer.zero_grad()
+    for X, y in parts:
+        F.mse_loss(model(X), y, reduction="sum").backward()
+    optimizer.step()
+
+
 def _observe_accumulation(answer, sizes: tuple[int, ...]):
     """Two steps of the answer on a linear model in float64: the weights afterwards."""
     generator = torch.Generator().manual_seed(sum(sizes))
@@ -382,6 +531,7 @@ def _observe_accumulation(answer, sizes: tuple[int, ...]):
         model.weight.copy_(torch.tensor([[0.5, -1.0, 2.0]]))
         model.bias.fill_(0.25)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    steps = _count_steps(optimizer)
     for _ in range(2):
         parts = [
             (
@@ -390,8 +540,10 @@ def _observe_accumulation(answer, sizes: tuple[int, ...]):
             )
             for n in sizes
         ]
-        answer(model, parts, optimizer)
-    return [parameter.detach().clone() for parameter in model.parameters()]
+        if answer(model, parts, optimizer) is ...:
+            return ...
+    seen = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
+    return {"calls of optimizer.step() for two batches": len(steps)} | seen
 
 
 accumulation = FunctionExercise(
@@ -403,11 +555,11 @@ accumulation = FunctionExercise(
         "large batch. X is (n, D), y is (n, 1)."
     ),
     solution=accumulated_step,
-    alternatives=(_accumulate_sum, _accumulate_late, _accumulate_cat),
+    alternatives=(_accumulate_sum, _accumulate_late, _accumulate_cat, _accumulate_float),
     observe=_observe_accumulation,
     time_limit=30.0,  # a process's first optimizer imports a lot
-    rtol=1e-9,
-    atol=1e-11,
+    rtol=1e-5,
+    atol=1e-7,
     probes=(
         Probe("parts of 4 and 4", lambda: ((4, 4),)),
         Probe("parts of 4, 4 and 2", lambda: ((4, 4, 2),)),
@@ -443,6 +595,24 @@ accumulation = FunctionExercise(
             _accumulate_no_zero,
             "The first call is right, but the second one adds to the gradients of the first. Clear "
             "them at the start.",
+        ),
+        Misconception(
+            "summed, not averaged",
+            _accumulate_undivided_sum,
+            "Your gradient is that of the sum of all squared errors. Divide by the number of all "
+            "samples, to have the mean.",
+        ),
+        Misconception(
+            "no step",
+            _accumulate_no_step,
+            "The gradients are there, but the weights never move. Call optimizer.step() once, "
+            "after the last part.",
+        ),
+        Misconception(
+            "without the optimizer",
+            _accumulate_by_hand,
+            "You update the weights yourself. With plain SGD the numbers are the same, but any "
+            "other optimizer that the caller gives would be ignored: call optimizer.step().",
         ),
     ),
     hints=(
@@ -484,6 +654,41 @@ def _evaluate_collect(model, X, y, batch_size=256):
     return F.cross_entropy(logits, y).item(), (logits.argmax(1) == y).float().mean().item()
 
 
+@torch.no_grad()
+def _evaluate_decorated(model, X, y, batch_size=256):
+    modes = [(part, part.training) for part in model.modules()]
+    model.train(False)
+    loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(X, y), batch_size)
+    loss, right = 0.0, 0
+    for X_batch, y_batch in loader:
+        chances = model(X_batch).log_softmax(dim=-1)
+        loss -= chances[torch.arange(len(y_batch)), y_batch].double().sum()
+        right += (chances.max(dim=1).indices == y_batch).sum()
+    for part, training in modes:
+        part.training = training
+    return loss / len(X), right / len(X)
+
+
+def _evaluate_all_at_once(model, X, y, batch_size=256):
+    return evaluate_classifier(model, X, y, batch_size=len(X))
+
+
+def _evaluate_no_grad_for_ever(model, X, y, batch_size=256):
+    torch.set_grad_enabled(False)
+    return evaluate_classifier(model, X, y, batch_size)
+
+
+def _evaluate_frozen(model, X, y, batch_size=256):
+    model.requires_grad_(False)
+    return evaluate_classifier(model, X, y, batch_size)
+
+
+def _evaluate_then_train(model, X, y, batch_size=256):
+    result = evaluate_classifier(model, X, y, batch_size)
+    model.train()
+    return result
+
+
 def _evaluate_sloppy(mode=True, restore=True, by_sample=True, percent=False, count=False):
     def evaluate_classifier(model, X, y, batch_size=256):
         before = model.training
@@ -515,15 +720,29 @@ def _observe_evaluation(answer, samples: int, batch_size: int, training: bool):
     with torch.no_grad():
         model[1].weight.copy_(torch.randn(3, 4, generator=generator) * 2)
         model[1].bias.zero_()
-    graphs = []
-    model.register_forward_hook(lambda module, args, output: graphs.append(output.requires_grad))
+    seen = []  # (a graph, samples) of each forward pass, also of one by model.forward
+    model[1].register_forward_hook(
+        lambda module, args, output: seen.append((output.requires_grad, len(output)))
+    )
     model.train(training)
-    loss, share = answer(model, X, y, batch_size)
+    enabled = torch.is_grad_enabled()
+    try:
+        result = answer(model, X, y, batch_size)
+        left = torch.is_grad_enabled()
+    finally:
+        torch.set_grad_enabled(enabled)
+    if result is ...:
+        return ...
+    if not isinstance(result, (tuple, list)) or len(result) != 2:
+        raise AnswerError("return two numbers: the mean loss, and the accuracy.")
     return {
-        "loss": loss,
-        "accuracy": share,
+        "loss": result[0],
+        "accuracy": result[1],
         "mode afterwards": "training" if model.training else "evaluation",
-        "builds a graph": any(graphs),
+        "builds a graph": any(graph for graph, _ in seen),
+        "more than batch_size samples at once": any(count > batch_size for _, count in seen),
+        "gradients are recorded afterwards": left,
+        "parameters are trainable afterwards": all(p.requires_grad for p in model.parameters()),
     }
 
 
@@ -544,7 +763,7 @@ evaluation = FunctionExercise(
         "no graph; leave the model in the mode in which it came."
     ),
     solution=evaluate_classifier,
-    alternatives=(_evaluate_collect,),
+    alternatives=(_evaluate_collect, _evaluate_decorated),
     observe=_observe_evaluation,
     rtol=1e-4,
     atol=1e-5,
@@ -575,8 +794,32 @@ evaluation = FunctionExercise(
         Misconception(
             "a graph is built",
             _evaluate_with_graph,
-            "The numbers are right, but each forward pass built a graph that nobody uses, and kept "
-            "its activations. Wrap the loop in torch.no_grad().",
+            "The numbers are right, but each forward pass built a graph that nobody uses. Wrap the "
+            "loop in torch.no_grad().",
+        ),
+        Misconception(
+            "all at once",
+            _evaluate_all_at_once,
+            "The numbers are right, but you ignore batch_size: a large set would need memory for "
+            "the activations of all its samples at once. Go through it in batches.",
+        ),
+        Misconception(
+            "always training afterwards",
+            _evaluate_then_train,
+            "You always leave the model in training mode, also one that came in evaluation mode. "
+            "Remember model.training, and set it back.",
+        ),
+        Misconception(
+            "gradients switched off for ever",
+            _evaluate_no_grad_for_ever,
+            "torch.set_grad_enabled(False) stays in force after your function, and the next "
+            "backward fails. Use torch.no_grad() in a with statement, which ends by itself.",
+        ),
+        Misconception(
+            "parameters frozen",
+            _evaluate_frozen,
+            "requires_grad_(False) stays: the parameters are no longer trained after your "
+            "evaluation. Leave them alone, and use torch.no_grad().",
         ),
         Misconception(
             "percent",
@@ -624,6 +867,31 @@ def _stop_counter(losses, patience):
         if bad == patience:
             break
     return epoch, best_epoch
+
+
+def _stop_prefixes(losses, patience):
+    for run in range(1, len(losses) + 1):
+        best = losses.index(min(losses[:run])) + 1
+        if run - best == patience:
+            break
+    return [run, best]
+
+
+def _stop_exchanged(losses, patience):
+    run, best = stop_early(losses, patience)
+    return best, run
+
+
+def _stop_early_by_one(losses, patience):
+    bad, best, best_epoch = 0, float("inf"), 0
+    for epoch, loss in enumerate(losses, start=1):
+        if loss < best:
+            best, best_epoch, bad = loss, epoch, 0
+            continue
+        if bad + 1 >= patience:
+            return epoch - 1, best_epoch
+        bad += 1
+    return len(losses), best_epoch
 
 
 def _stop_never(losses, patience):
@@ -686,7 +954,7 @@ early_stopping = FunctionExercise(
         "both counted from 1."
     ),
     solution=stop_early,
-    alternatives=(_stop_counter,),
+    alternatives=(_stop_counter, _stop_prefixes),
     probes=(
         Probe("a valley", lambda: ([5.0, 3.0, 2.0, 4.0, 6.0, 7.0, 8.0], 2)),
         Probe("a plateau of equal losses", lambda: ([3.0, 2.0, 2.0, 2.0, 2.0], 3)),
@@ -718,6 +986,16 @@ early_stopping = FunctionExercise(
             _stop_late,
             "You run one epoch too many: stop as soon as the number of epochs without a new best "
             "equals the patience.",
+        ),
+        Misconception(
+            "one epoch too early",
+            _stop_early_by_one,
+            "You do not count the epoch that uses up the patience. It was run, too.",
+        ),
+        Misconception(
+            "the two numbers exchanged",
+            _stop_exchanged,
+            "The two numbers are exchanged: first the epochs that are run, then the best epoch.",
         ),
         Misconception(
             "compares with the last epoch",
@@ -782,6 +1060,33 @@ def _restore_without(*left_out, epochs=0):
     return restore
 
 
+def _restore_exchanged(state, model, optimizer, generator):
+    exchanged = {"generator": state["torch"], "torch": state["generator"]}
+    return restore(state | exchanged, model, optimizer, generator)
+
+
+def _restore_seeded(state, model, optimizer, generator):
+    epochs = restore(state, model, optimizer, generator)
+    torch.manual_seed(0)
+    return epochs
+
+
+def _restore_assign(state, model, optimizer, generator):
+    epochs = restore(state, model, optimizer, generator)
+    model.load_state_dict(state["model"], assign=True)
+    return epochs
+
+
+def _restore_by_hand(state, model, optimizer, generator):
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            parameter.copy_(state["model"][name])
+    optimizer.load_state_dict(copy.deepcopy(state["optimizer"]))
+    torch.default_generator.set_state(state["torch"])
+    generator.set_state(state["generator"])
+    return torch.tensor(state["epochs"])
+
+
 def _parts(seed: int):
     torch.manual_seed(seed)
     model = nn.Sequential(nn.Linear(2, 6), nn.Tanh(), nn.Dropout(0.5), nn.Linear(6, 1)).double()
@@ -813,9 +1118,18 @@ def _observe_resume(answer, done: int, total: int):
     }
     model, optimizer, generator = _parts(7)
     start = answer(state, model, optimizer, generator)
-    if isinstance(start, int):
+    if start is ...:
+        return ...
+    if isinstance(start, torch.Tensor) and start.numel() == 1:
+        start = start.item()
+    if isinstance(start, numbers.Integral) and not isinstance(start, bool):
+        start = int(start)
         _train_epochs(model, optimizer, generator, start, total)
-    return {"goes on after epoch": start, "weights": [p.detach() for p in model.parameters()]}
+    return {
+        "goes on after epoch": start,
+        "model in training mode": model.training,
+        "weights": [p.detach() for p in model.parameters()],
+    }
 
 
 resume = FunctionExercise(
@@ -828,7 +1142,7 @@ resume = FunctionExercise(
         "stopped, and return the number of epochs that are done."
     ),
     solution=restore,
-    alternatives=(_restore_any_order,),
+    alternatives=(_restore_any_order, _restore_by_hand),
     observe=_observe_resume,
     time_limit=30.0,  # a process's first optimizer imports a lot
     rtol=1e-9,
@@ -872,6 +1186,29 @@ resume = FunctionExercise(
             "weights forgotten",
             _restore_without("model"),
             "The model still has its fresh weights. Call model.load_state_dict.",
+        ),
+        Misconception(
+            "random states exchanged",
+            _restore_exchanged,
+            "The two random states are exchanged: the generator takes "
+            'state["generator"], and torch.set_rng_state takes state["torch"].',
+        ),
+        Misconception(
+            "torch seeded anew",
+            _restore_seeded,
+            "You seed torch anew: that is the state of a start, not the one at which the training "
+            'stopped. Call torch.set_rng_state(state["torch"]).',
+        ),
+        Misconception(
+            "weights replaced",
+            _restore_assign,
+            "assign=True puts other tensors into the model, and the optimizer still holds the old "
+            "ones: nobody trains the model. Load without it.",
+        ),
+        Misconception(
+            "nothing restored",
+            _restore_without("model", "optimizer", "generator", "torch"),
+            "Nothing is restored: weights, optimizer and both random states start afresh.",
         ),
         Misconception(
             "one epoch skipped",
