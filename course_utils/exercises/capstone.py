@@ -408,6 +408,21 @@ def _temperature_bisection(logits, labels):
     return 1 / low
 
 
+def _temperature_of_one(logits, labels):
+    return torch.tensor([_temperature_bisection(logits, labels)])  # a vector with one element
+
+
+def _temperature_above_one(logits, labels):
+    candidates = torch.linspace(1, 10, 901)
+    losses = torch.stack([F.cross_entropy(logits / T, labels) for T in candidates])
+    return candidates[losses.argmin()].item()
+
+
+def _observe_temperature(answer, logits: Tensor, labels: Tensor):
+    T = answer(logits, labels)
+    return T.reshape(()) if isinstance(T, Tensor) and T.numel() == 1 else T
+
+
 def _temperature_by(score, transform=lambda logits, T: logits / T, pick="min", invert=False):
     def fit_temperature(logits, labels):
         candidates = torch.logspace(-1, 1, 401, dtype=torch.float64)
@@ -444,7 +459,13 @@ temperature = FunctionExercise(
         "a few percent of error do not matter. How you search is up to you."
     ),
     solution=fit_temperature,
-    alternatives=(_temperature_adam, _temperature_lbfgs, _temperature_bisection),
+    alternatives=(
+        _temperature_adam,
+        _temperature_lbfgs,
+        _temperature_bisection,
+        _temperature_of_one,
+    ),
+    observe=_observe_temperature,
     time_limit=30.0,  # a process's first optimizer imports a lot
     rtol=0.03,
     atol=0.0,
@@ -469,9 +490,16 @@ temperature = FunctionExercise(
         Misconception(
             "highest accuracy or confidence",
             _temperature_by(_hits, pick="max"),
-            "You always end at the smallest T. Look for the lowest cross-entropy. The accuracy "
-            "cannot choose, since dividing all logits by one number never changes which one is "
-            "largest; and neither the highest confidence nor the highest loss is wanted.",
+            "You always end at the smallest T. Look for the lowest cross-entropy of the logits "
+            "with the given labels. The accuracy cannot choose, since dividing all logits by one "
+            "number never changes which one is largest; and nll_loss alone, the highest "
+            "confidence, or the model's own answers as labels lead to the smallest T as well.",
+        ),
+        Misconception(
+            "only above 1",
+            _temperature_above_one,
+            "You look at temperatures above 1 only. A model can also be too modest: then T lies "
+            "below 1. Search from 0.1 to 10.",
         ),
         Misconception(
             "no change",
@@ -608,12 +636,49 @@ def _spoiled(value: float) -> Tensor:
     return images
 
 
+def _read_mode_first(model, images, threshold=0.8):
+    before = model.training
+    model.eval()
+    answers = read_digits(model, images, threshold)  # may refuse, and then nobody restores
+    model.train(before)
+    return answers
+
+
+def _read_no_grad_for_ever(model, images, threshold=0.8):
+    torch.set_grad_enabled(False)
+    return read_digits(model, images, threshold)
+
+
+def _read_assert(model, images, threshold=0.8):
+    assert images.ndim == 3 and images.shape[1:] == (28, 28), "shape"
+    assert ((images >= 0) & (images <= 1)).all(), "values"
+    return read_digits(model, images, threshold)
+
+
 def _observe_reader(answer, images: Tensor, threshold: float, training: bool):
     model = _Reader()
     model.train(training)
     torch.manual_seed(0)
-    answers = answer(model, images, threshold)
-    return {"answers": answers, "model in training mode afterwards": model.training}
+    enabled = torch.is_grad_enabled()
+    try:
+        answers = answer(model, images, threshold)
+        recorded = torch.is_grad_enabled()
+    except ValueError:
+        if model.training != training:
+            raise AnswerError(
+                "your code refuses, but leaves the model in evaluation mode. Check before you "
+                "call eval(), or restore the mode in a finally clause."
+            ) from None
+        raise
+    finally:
+        torch.set_grad_enabled(enabled)
+    if answers is ...:
+        return ...
+    return {
+        "answers": answers,
+        "model in training mode afterwards": model.training,
+        "gradients are recorded afterwards": recorded,
+    }
 
 
 robust_predict = FunctionExercise(
@@ -644,7 +709,7 @@ robust_predict = FunctionExercise(
         Probe("no images at all", lambda: (torch.zeros(0, 28, 28), 0.8, False)),
         Probe("bytes from 0 to 255", lambda: (255 * _strips({3: 1.0}), 0.5, False), ValueError),
         Probe("a negative value", lambda: (_spoiled(-0.5), 0.5, False), ValueError),
-        Probe("a NaN", lambda: (_spoiled(float("nan")), 0.5, False), ValueError),
+        Probe("a NaN", lambda: (_spoiled(float("nan")), 0.5, True), ValueError),
         Probe("images of 56 x 56", lambda: (torch.zeros(2, 56, 56), 0.5, False), ValueError),
         Probe("one image without N", lambda: (_strips({3: 1.0})[0], 0.5, False), ValueError),
     ),
@@ -713,6 +778,24 @@ robust_predict = FunctionExercise(
             _read_then_train,
             "You always leave the model in training mode. It must be in the mode in which it "
             "came: remember model.training before you call eval(), and set it back.",
+        ),
+        Misconception(
+            "the mode is lost on a refusal",
+            _read_mode_first,
+            "your code refuses, but leaves the model in evaluation mode. Check before you call "
+            "eval(), or restore the mode in a finally clause.",
+        ),
+        Misconception(
+            "gradients switched off for ever",
+            _read_no_grad_for_ever,
+            "torch.set_grad_enabled(False) stays in force after your function, and the next "
+            "backward fails. Use torch.no_grad() in a with statement, which ends by itself.",
+        ),
+        Misconception(
+            "assert instead of ValueError",
+            _read_assert,
+            "You refuse by assert. That is for errors of your own program, and python -O leaves "
+            "it out. Raise a ValueError that says what was expected.",
         ),
         Misconception(
             "never passes",
@@ -871,17 +954,27 @@ def _reads(path: Path) -> Iterator[list[str]]:
             modes.append(mode)
         return original(file, mode, *args, **kwargs)
 
+    def noting_low(file, flags, *args, **kwargs):
+        named = isinstance(file, str | os.PathLike) and Path(file).name == path.name
+        if named and not flags & os.O_WRONLY:
+            modes.append("low level")
+        return low(file, flags, *args, **kwargs)
+
+    low = os.open
     io.open = builtins.open = noting
+    os.open = noting_low
     try:
         yield modes
     finally:
         io.open = builtins.open = original
+        os.open = low
 
 
 def _observe_trip(answer, width: int, seed: int):
     torch.manual_seed(seed)
     model = _make_small(width)
     model(3 + 2 * torch.randn(50, 4))  # moves the running averages
+    before = {name: value.clone() for name, value in model.state_dict().items()}
     X = torch.linspace(-2, 2, 12).reshape(3, 4)
     made = []
 
@@ -907,6 +1000,10 @@ def _observe_trip(answer, width: int, seed: int):
     new = any(loaded is one for one in made)
     seen = {"returned": "a new model" if new else origin, "file": held}
     seen["file read"] = bool(modes)
+    now = model.state_dict()
+    seen["the given model's numbers changed"] = any(
+        not torch.equal(value, now[name]) for name, value in before.items()
+    )
     seen["mode"] = "training" if loaded.training else "evaluation"
     with torch.no_grad():
         seen["error of its outputs"] = (loaded.eval()(X) - model.eval()(X)).abs().max()
@@ -941,8 +1038,9 @@ save_and_load = FunctionExercise(
         Misconception(
             "written by pickle",
             _trip_plain_pickle,
-            "The numbers are right, but weights_only=True refuses your file. Write the state with "
-            "torch.save and read it with torch.load(path, weights_only=True).",
+            "The numbers are right, but weights_only=True refuses your file. Write the state, and "
+            "no model beside it, with torch.save, and read it with torch.load(path, "
+            "weights_only=True).",
         ),
         Misconception(
             "the state of the new model",
@@ -983,8 +1081,8 @@ save_and_load = FunctionExercise(
         Misconception(
             "parameters only",
             _trip_parameters,
-            "Your file holds the parameters, and strict=False hides what is missing: the running "
-            "averages of batch normalization are buffers. Save state_dict(), and keep strict=True.",
+            "The parameters arrive, the running averages of batch normalization do not: they are "
+            "buffers. Save state_dict(), and load it without strict=False, which hides the gap.",
         ),
         Misconception(
             "no file",
@@ -1013,6 +1111,7 @@ save_and_load = FunctionExercise(
 # --- 10.6: beat the baseline -------------------------------------------------------------------
 
 MOST_PARAMETERS, SECONDS, BAR = 30_000, 60, 0.91
+TOO_GOOD = 0.994  # only who has trained on the validation digits gets so far
 
 
 def train_contender(images, labels, seed):
@@ -1109,6 +1208,11 @@ def _observe_contender(answer, seed: int):
         raise AnswerError(f"for images (500, 28, 28) the model returns {shape}, not (500, 10).")
     share = (logits.argmax(1) == truth).double().mean().item()
     _SCORES[seed] = share
+    if share > TOO_GOOD:
+        raise AnswerError(
+            f"{share:.1%} of the validation digits: more than 1,000 digits teach such a network. "
+            "Train on the digits that you are given, and on no others."
+        )
     if size <= MOST_PARAMETERS and 0.9 <= share < BAR:
         raise AnswerError(
             f"{share:.1%} of the validation digits with seed {seed}: close, but each of the two "

@@ -390,6 +390,12 @@ four_bugs = FunctionExercise(
             "kept until the end. Add up loss.item(), a plain number.",
         ),
         Misconception(
+            "the graph is returned",
+            _epoch_sloppy(graph=True),
+            "You return a tensor that still hangs on the graph of every batch. Add up "
+            "loss.item(), a plain number.",
+        ),
+        Misconception(
             "last batch dropped",
             _epoch_sloppy(drop=True),
             "The last, smaller batch is left out. Go on until all samples were seen.",
