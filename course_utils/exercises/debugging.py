@@ -451,7 +451,7 @@ def _observe_dead(answer, rows: int, nested: bool):
         model[2].bias[:3] = -50.0
         model[2].bias[3:] = 1.0
         model[2].weight[3], model[2].bias[3] = 1.0, -0.01  # awake only if a unit below is
-        model[0].weight[2], model[0].bias[2] = 0.0, 0.002  # hardly awake, and not dead
+        model[0].weight[2], model[0].bias[2] = 0.0, 2e-5  # hardly awake, and not dead
     if nested:
         model = nn.Sequential(nn.Sequential(*model[:4]), model[4])
     x = torch.linspace(-2, 2, 2 * rows).view(rows, 2)

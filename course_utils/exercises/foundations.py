@@ -565,6 +565,7 @@ central = FunctionExercise(
     probes=(
         Probe("one coordinate", lambda: ("sum of the cubes", _point(1.5), 1e-3)),
         Probe("three coordinates", lambda: ("sum of the cubes", _point(1.0, -2.0, 0.5), 1e-3)),
+        Probe("a long step", lambda: ("sum of the cubes", _point(1.0, -0.5), 0.5)),
         Probe(
             "coordinates that interact", lambda: ("product of all", _point(2.0, -1.5, 3.0), 1e-3)
         ),

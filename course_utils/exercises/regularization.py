@@ -1143,8 +1143,8 @@ augmentation_exercise = FunctionExercise(
         Misconception(
             "pushed out",
             _augment_with(lambda v2: v2.RandomAffine(0, translate=(0.7, 0.7))),
-            "Some views have pushed the digit out of the picture. `translate` is a share of the "
-            "image: 0.1 is 2.8 pixels.",
+            "Some views lose much of the digit: it is pushed out of the picture, erased, or far "
+            "too small. `translate` is a share of the image: 0.1 is 2.8 pixels.",
         ),
         Misconception(
             "negative or noise",

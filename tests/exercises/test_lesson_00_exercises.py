@@ -130,3 +130,108 @@ def test_nudging_the_input_itself_is_told():
     verdict = foundations.central.check(central_difference)
     assert not verdict.passed
     assert "x" in verdict.message
+
+
+def _collected(first, last):
+    """A neuron's sum that collects slopes by node, and forgets some where a node comes twice."""
+
+    def neuron_sum(weights, inputs, bias):
+        slopes, more = {}, []
+        for w, x in zip(weights, inputs, strict=True):
+            if first == "weights":
+                slopes[w] = x.value
+                more.append((x, w.value))
+            else:
+                slopes[w] = slopes.get(w, 0.0) + x.value
+                slopes[x] = slopes.get(x, 0.0) + w.value
+        total = bias.value + sum(w.value * x.value for w, x in zip(weights, inputs, strict=True))
+        if last == "bias":
+            slopes[bias] = 1.0
+        else:
+            more.append((bias, 1.0))
+        return foundations.Scalar(total, [*slopes.items(), *more])
+
+    return neuron_sum
+
+
+@pytest.mark.parametrize(("first", "last"), [("weights", "list"), ("both", "bias")])
+def test_a_dictionary_that_forgets_only_once_is_caught(first, last):
+    """It is right unless one weight serves all inputs, or the bias is a weight as well."""
+    assert foundations.missing_operation.check(_collected("both", "list")).passed
+    assert not foundations.missing_operation.check(_collected(first, last)).passed
+
+
+def test_a_bias_that_is_overwritten_and_returned_is_not_a_new_scalar():
+    def neuron_sum(weights, inputs, bias):
+        bias.value += sum(w.value * x.value for w, x in zip(weights, inputs, strict=True))
+        return bias
+
+    assert not foundations.missing_operation.check(neuron_sum).passed
+
+
+@pytest.mark.parametrize(
+    ("name", "answer"),
+    [
+        ("no bias", lambda X, W, b: torch.einsum("ni,ji->nj", X, W)),
+        ("not transposed", lambda X, W, b: torch.add(X.matmul(W), b)),
+        ("units in rows", lambda X, W, b: torch.addmm(b[:, None], W, X.T)),
+        ("activated", lambda X, W, b: 1 / (1 + torch.exp(-(X @ W.T + b)))),
+        ("always float32", lambda X, W, b: torch.tensor((X @ W.T + b).tolist())),
+    ],
+)
+def test_a_mistake_is_known_in_another_spelling(name, answer):
+    assert foundations.batch_sum.check(answer).misconception == name
+
+
+@pytest.mark.parametrize(
+    ("name", "answer"),
+    [
+        ("a taken for z", lambda a: torch.sigmoid(a) * torch.sigmoid(-a)),
+        ("the slope of tanh", lambda a: (1 - a) * (1 + a)),
+        ("wrong sign", lambda a: a**2 - a),
+        ("no parentheses", torch.zeros_like),
+    ],
+)
+def test_a_slope_is_known_in_another_spelling(name, answer):
+    assert foundations.output_slope.check(answer).misconception == name
+
+
+def test_z_need_not_be_found_again():
+    def by_logit(a):
+        z = torch.log(a / (1 - a))
+        return torch.exp(-z) / (1 + torch.exp(-z)) ** 2
+
+    assert not foundations.output_slope.check(by_logit).passed  # z is infinite at the ends
+
+
+def test_any_shape_means_a_single_number_too():
+    answer = foundations.output_slope.check(lambda a: torch.stack([v * (1 - v) for v in a]))
+    assert not answer.passed
+
+
+def test_the_value_of_f_may_be_a_tensor():
+    def central_difference(f, x, h=1e-5):
+        if isinstance(f(x), torch.Tensor):
+            raise TypeError("a number, please")
+        return foundations.central_difference(f, x, h)
+
+    assert not foundations.central.check(central_difference).passed
+
+
+@pytest.mark.parametrize(
+    ("name", "answer"),
+    [
+        ("dW transposed", lambda X, W, dZ: (torch.einsum("ni,nj->ij", X, dZ), dZ.sum(0), dZ @ W)),
+        ("db not summed", lambda X, W, dZ: (dZ.T @ X, dZ.clone(), dZ @ W)),
+        ("a mean over the batch", lambda X, W, dZ: ((dZ / len(X)).T @ X, dZ.mean(0), dZ @ W)),
+    ],
+)
+def test_a_wrong_gradient_is_known_in_another_spelling(name, answer):
+    assert foundations.layer_backward.check(answer).misconception == name
+
+
+def test_half_of_the_step_is_not_the_step():
+    def central_difference(f, x, h=1e-5):
+        return foundations.central_difference(f, x, h / 2)
+
+    assert not foundations.central.check(central_difference).passed
