@@ -1187,12 +1187,13 @@ class ExitNet(nn.Module):
 
     def __init__(self):
         super().__init__()
-        channels = [1, 8, 16, 32]
+        channels, double = [1, 8, 16, 32], torch.float64  # the weights, too, are drawn in float64
         self.stages, self.heads = nn.ModuleList(), nn.ModuleList()
         for c_in, c_out in pairwise(channels):
-            self.stages.append(nn.Conv2d(c_in, c_out, 3, stride=2, padding=1))
+            self.stages.append(nn.Conv2d(c_in, c_out, 3, stride=2, padding=1, dtype=double))
             pool = nn.AdaptiveAvgPool2d(4)  # (c_out, 4, 4) for every stage
-            self.heads.append(nn.Sequential(pool, nn.Flatten(), nn.Linear(16 * c_out, 10)))
+            head = nn.Linear(16 * c_out, 10, dtype=double)
+            self.heads.append(nn.Sequential(pool, nn.Flatten(), head))
 
     def forward(self, x):
         h, answers = x[:, None], []  # (N, 1, 28, 28)
@@ -1222,7 +1223,7 @@ def exit_loss(model, X, y, exits=(0, 1, 2)):
 def train_exits(seed, exits=(0, 1, 2)):
     """Train an ExitNet on 1,000 digits through some exits; test logits (1000, 3, 10)."""
     torch.manual_seed(seed)
-    model, loss_of = ExitNet().double(), partial(exit_loss, exits=exits)
+    model, loss_of = ExitNet(), partial(exit_loss, exits=exits)
     images, labels = digits.train.images[:1000].double(), digits.train.labels[:1000]
     run_epochs(model, loss_of, images, labels, epochs=4, lr=0.01, seed=seed)
     with torch.no_grad():
@@ -1410,8 +1411,8 @@ class StripLSTM(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.lstm = nn.LSTM(56, 43, batch_first=True).double()
-        self.head = nn.Linear(43, 10).double()
+        self.lstm = nn.LSTM(56, 43, batch_first=True, dtype=torch.float64)
+        self.head = nn.Linear(43, 10, dtype=torch.float64)
 
     def forward(self, x):
         strips = x.double().reshape(-1, 14, 56)
