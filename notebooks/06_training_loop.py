@@ -203,14 +203,14 @@ for name in list(orders)[1:]:
 # the gradients that are there, so without clearing each step follows the sum of all gradients
 # since the start: momentum without any brake. It learns, and you would blame the learning rate.
 #
-# And one order that does raise an error. Let the update come between the loss and its backward
-# pass, with last time's gradients still there:
-#
 # Why momentum without a brake? After k batches the update uses g₁ + g₂ + … + gₖ. Real momentum
 # multiplies the old sum by 0.9 or so before it adds the new gradient, so that old ones fade out.
 # Without fading, the gradients of the first batches, from weights that no longer exist, push for
 # ever, and the network overshoots, comes back, and overshoots again. A smaller learning rate
 # hides the damage for a while, which is why this bug can live in a program for months.
+#
+# And one order that does raise an error. Let the update come between the loss and its backward
+# pass, with last time's gradients still there:
 
 # %%
 try:
@@ -256,8 +256,7 @@ verify("model.zero_grad() clears all", all(p.grad is None for p in model.paramet
 # %% [markdown]
 # `backward` fills `.grad` of *leaves* that require gradients: parameters, and no intermediate
 # result. `model(x)` is more than `model.forward(x)`: it also runs the hooks that later lessons
-# use to look inside. And `step` is "w minus lr times gradient" for plain SGD only. Adam's first
-# step has the length lr whatever the gradient, here 1, 0.01 and −5:
+# use to look inside:
 
 # %%
 calls = []
@@ -268,8 +267,10 @@ verify("the hook ran once in two calls", calls == ["hook"])
 
 # %% [markdown]
 # The hook was called by `layer(x)` and not by `layer.forward(x)`, so write the first form always.
-# Now the two optimizers, with the same three gradients put in by hand. If both did "w minus lr
-# times gradient", the two printed lines would agree.
+#
+# The fourth: `step` is "w minus lr times gradient" for plain SGD only. Two optimizers get the
+# same three gradients, 1, 0.01 and −5, put in by hand. Adam's first step has the length lr in
+# each component, whatever the gradient; only the sign remains.
 
 # %%
 for kind in (torch.optim.SGD, torch.optim.Adam):
@@ -593,11 +594,9 @@ plt.show()
 # of many steps cancel while the gradients add up.
 #
 # So a large batch buys precision at a bad price. With the same rate and the same number of
-# *epochs*, small batches take more steps and get further:
-#
-# An *epoch* is therefore a measure of data, and a *step* a measure of work on the weights; always
-# say which of the two you have kept equal. In the next experiment all runs see each digit exactly
-# three times.
+# *epochs*, small batches take more steps. An epoch is a measure of data, and a *step* a measure of
+# work on the weights; always say which of the two you have kept equal. In the next experiment all
+# runs see each digit exactly three times:
 
 # %%
 for size in (16, 64, 3500):
@@ -644,14 +643,14 @@ explorers.batch_and_rate()
 # visible, so that you can act (section 8). After many choices the validation score itself is a
 # little too good, which is why the third split exists.
 #
-# Second, the *mean*. Many loops report `running_loss / len(loader)`, a mean of batch means.
-# Predict: 65 samples, batches of 64, and the last sample is a hard one.
-#
-# The rule sounds strict, and it is broken easily: pick the best of twenty models by their test
+# One look sounds strict, and it is broken easily: pick the best of twenty models by their test
 # scores, and the winner's score is partly luck. Nobody notices until the model meets new data. In
 # this lesson the test digits serve as a yardstick for whole experiments, whose settings were
 # fixed beforehand; the one place that chooses something, section 11, chooses by the validation
 # digits.
+#
+# Second, the *mean*. Many loops report `running_loss / len(loader)`, a mean of batch means.
+# Predict: 65 samples, batches of 64, and the last sample is a hard one.
 
 # %%
 guess = ...  # "a": equal to the true mean, "b": within 5 %, "c": wrong by 10 times or more
@@ -741,17 +740,17 @@ verify("although each first gradient was 30 times the limit or more", smallest >
 # down the returned norm for a while, then choose a limit somewhat above its usual size. Clipping
 # belongs between `backward` and `step`.
 #
+# The first gradient of a network tells you little about the usual size, so note the norm over
+# some hundred steps first. In `fit` the option is `clip_norm`. There is also `clip_grad_value_`,
+# which cuts each component by itself; that changes the direction of the step too, so the norm is
+# the usual choice.
+#
 # ### Accumulation
 #
 # **What if the batch does not fit into memory?** `backward` adds to the gradients that are there:
 # the cause of trouble in section 1, and here the solution. Take the large batch in parts, weight
 # each part's loss by its share of the samples, call `backward` for each, and update once. In
 # float64, 100 digits at once against parts of 32, 32, 32 and 4:
-#
-# The first gradient of a network tells you little about the usual size, so note the norm over
-# some hundred steps first. In `fit` the option is `clip_norm`. There is also `clip_grad_value_`,
-# which cuts each component by itself; that changes the direction of the step too, so the norm is
-# the usual choice.
 
 # %%
 model = digit_network(0).double()
@@ -839,8 +838,8 @@ plt.show()
 # Four schedules over a hundred calls: a staircase, half a cosine, a rise and long fall, and a
 # short warm-up followed by a straight line. Whether a call comes after every *step* or every
 # *epoch* is your choice, but the schedule must know it: `T_max` and `total_steps` count calls.
-# `ReduceLROnPlateau` is of another kind: it gets the validation loss, and divides the rate when
-# that has not improved for `patience` epochs.
+# `ReduceLROnPlateau` is of another kind: it gets the validation loss, and multiplies the rate by
+# `factor` when that has not improved for more than `patience` epochs.
 
 # %%
 optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
@@ -935,12 +934,12 @@ verify("the average of the halves is the large batch", torch.allclose(average, s
 # **Must every number have 32 bits?** `bfloat16` keeps the range of float32 and only 8 of its 24
 # bits of precision. *Mixed precision* uses it where that is enough, in matrix products, and keeps
 # float32 for the weights, the updates and delicate functions such as the loss. `torch.autocast`
-# chooses for each operation. On the CPU:
+# chooses for each operation.
 #
 # The weights stay in float32 for a reason: an update is often a thousandth of a weight or less,
 # and with 8 bits of precision adding so little changes nothing at all. Put only the forward pass
 # and the loss inside of the context; the backward pass then uses for each operation the type that
-# its forward pass had.
+# its forward pass had. On the CPU:
 
 # %%
 model = digit_network(0, hidden=256)
@@ -950,6 +949,8 @@ with torch.autocast("cpu", dtype=torch.bfloat16):
 loss.backward()  # outside of autocast
 print("output", output.dtype, "| loss", loss.dtype, "| gradient", model[0].weight.grad.dtype)
 verify("products in bfloat16", output.dtype == torch.bfloat16)
+one = torch.tensor(1.0, dtype=torch.bfloat16)
+verify("in bfloat16, 1 plus a thousandth is 1", one + 0.001 == 1)
 verify("loss and gradients in float32", loss.dtype == model[0].weight.grad.dtype == torch.float32)
 
 # %% [markdown]
@@ -1059,7 +1060,7 @@ if try_compile:
 
 # %%
 def train_until_patience_ends(model, X, y, patience, epochs=60):
-    """Adam with early stopping; the model ends with its best weights. Returns both losses."""
+    """Adam, early stopping, best weights in the end. Returns both losses and the accuracy."""
     optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
     generator, losses = torch.Generator().manual_seed(0), []
     best, best_epoch, best_weights = float("inf"), 0, None
@@ -1068,6 +1069,7 @@ def train_until_patience_ends(model, X, y, patience, epochs=60):
         with torch.no_grad():
             parts = ((X, y), (X_valid, y_valid))
             losses.append([F.cross_entropy(model(A), b).item() for A, b in parts])
+        losses[-1].append(right_share(model, X_valid, y_valid))
         if losses[-1][1] < best:
             best, best_epoch = losses[-1][1], epoch
             best_weights = copy.deepcopy(model.state_dict())
@@ -1084,6 +1086,9 @@ early, found = train_until_patience_ends(early_model, X_train[:300], y_train[:30
 print(f"lowest validation loss ≈{long[:, 1].min():.2f}, last of 60 epochs ≈{long[-1, 1]:.2f}")
 verify("the training loss still falls in the end", long[-1, 0] < 0.1 * long[best_epoch - 1, 0])
 verify("the validation loss has risen by a tenth or more", long[-1, 1] > 1.1 * long[:, 1].min())
+best_share, last_share = long[best_epoch - 1, 2], long[-1, 2]
+print(f"validation accuracy: lowest loss ≈{best_share:.2f}, last epoch ≈{last_share:.2f}")
+verify("but the accuracies are within 3 points", abs(best_share - last_share) < 0.03)
 verify("with patience 5 far fewer epochs are run", len(early) < 40)
 
 # %%
@@ -1099,8 +1104,8 @@ plt.show()
 # Training and validation loss over 60 epochs on 300 digits, on a log axis: the training loss
 # falls all the way, the validation loss turns up after about ten epochs. A dotted line marks the
 # lowest point, whose weights are kept, a dashed one the end of the patience. Note what has *not*
-# happened: the accuracy hardly suffers from the extra epochs, the network only becomes too sure
-# of its mistakes.
+# happened: the accuracy, printed above, hardly suffers from the extra epochs. The network only
+# becomes too sure of its mistakes.
 
 # %%
 with torch.no_grad():
@@ -1197,8 +1202,8 @@ pairs = zip(unbroken["model"].parameters(), second_half["model"].parameters(), s
 verify("resumed equals uninterrupted, bit for bit", all(torch.equal(a, b) for a, b in pairs))
 
 # %% [markdown]
-# Bit for bit: not similar, the same. And if you leave one of the states out? Each of these runs
-# restores everything but one:
+# Bit for bit: not similar, the same. And if you leave one of the states out? Each of the next four
+# runs restores everything but one.
 #
 # Without the optimizer's state, Adam begins its averages anew. Without the scheduler's, the
 # rate jumps back up. Without the generator's, the digits come in another order, and without
@@ -1253,13 +1258,12 @@ exercises.resume.check(restore)
 # verifies claims with a margin, and compares methods over several seeds.
 
 # %%
-same, other = (right_share(train_in_order("loss clear backward update", s)) for s in (0, 5))
+same = right_share(train_in_order("loss clear backward update", seed=0))
 verify("the same seed: the same accuracy", same == reference[0])
-ascending = torch.tensor([1e8, 1.0, -1e8])
-verify(
-    "the order of a sum matters in float32",
-    (1e8 + ascending[1]) - 1e8 != (ascending[0] + ascending[2]) + 1.0,
-)
+large, small, opposite = torch.tensor([1e8, 1.0, -1e8])
+one_way, other_way = (large + small) + opposite, (large + opposite) + small
+print("the same three numbers add up to", one_way.item(), "or", other_way.item())
+verify("the order of a sum matters in float32", one_way != other_way)
 
 # %% [markdown]
 # ## 10. The template, and what it grew into
@@ -1459,10 +1463,10 @@ plt.show()
 
 # %% [markdown]
 # Loss by epoch on the left, the median of three seeds inside the band of all; on the right the
-# learning rate at the end of each epoch. While the rate is high, the validation loss still moves
-# about; as it falls, both losses settle, and the gap between them stays: that gap is the subject
-# of lesson 3.8. Reading these two curves is the first thing to do with any training: a loss that
-# rises, stands still or becomes NaN tells you what to look for, as lesson 3.7 shows.
+# learning rate at the end of each epoch. From the fifth epoch on the validation loss hardly moves,
+# while the training loss goes on falling until the rate has run out: the gap between the two is
+# the subject of lesson 3.8. Reading these two curves is the first thing to do with any training: a
+# loss that rises, stands still or becomes NaN tells you what to look for, as lesson 3.7 shows.
 #
 # The choices are made. Now, and only now, the test digits:
 
