@@ -714,7 +714,8 @@ class BoardView {
     const running = this.playing || this.elsewhere;
     this.setPlaying(!running);
     this.request({ action: running ? "pause" : "play" });
-    if (running) this.say(this.summary("Paused"));
+    this.pausing = running;
+    if (running && this.shown) this.say(this.summary("Paused", this.shown.header));
   }
 
   setPlaying(playing) {
@@ -786,6 +787,10 @@ class BoardView {
     this.showPlay();
     this.next = { header, bytes };
     this.absorb(header, bytes);
+    if (mine && header.halt && this.pausing && !header.note) {
+      this.pausing = false;
+      this.say(this.summary("Paused", header)); // some steps were still under way
+    }
     this.schedule();
   }
 
@@ -883,9 +888,7 @@ class BoardView {
     Object.assign(this.root.dataset, { step: header.step, frames: this.frames });
   }
 
-  summary(word) {
-    if (!this.shown) return word;
-    const { step, train_loss: loss } = this.shown.header;
+  summary(word, { step, train_loss: loss }) {
     return `${word} at step ${whole(step)}, training loss ${lossText(loss)}.`;
   }
 
@@ -931,7 +934,7 @@ class BoardView {
     this.lock(GONE_REMARK);
     this.network.editable = false;
     this.redraw();
-    this.say(this.summary("The kernel is gone. The board stands"));
+    this.say(this.summary("The kernel is gone. The board stands", this.shown.header));
   }
 
   lock(remark) {

@@ -175,7 +175,7 @@ def test_markup_in_a_title_stays_text(open_page, tmp_path):
     assert page.locator(".nnx-title").inner_text() == title
 
 
-# --- a front end that says nothing of its kernel -------------------------------------------------
+# --- front ends that tell of their kernel, or do not ---------------------------------------------
 
 FRONT_END = """<style>{css}</style><div id="host"></div>
 <script type="application/json" id="values">{values}</script>
@@ -186,7 +186,15 @@ const block = (text) => new DataView(Uint8Array.from(atob(text), (c) => c.charCo
 let receive = null, request = null;
 window.answer = (header, data) =>
   receive({{ ...header, view: request.view, seq: request.seq }}, data ? [block(data)] : []);
+const slots = new Set();
+const statusChanged = {{
+  connect: (slot) => slots.add(slot),
+  disconnect: (slot) => slots.delete(slot),
+}};
+window.kernelIs = (status) => slots.forEach((slot) => slot(null, status));
+window.listeners = () => slots.size;
 const model = {{
+  widget_manager: values.tells ? {{ kernel: {{ statusChanged }} }} : {{}},
   get: (name) => ({{ spec: values.spec, recorded: block(values.recorded) }})[name],
   on: (_, take) => {{ receive = take; }},
   off: () => {{}},
@@ -199,10 +207,10 @@ tool.render({{ model, el: document.querySelector("#host") }});
 class FrontEnd:
     """A tool on a page with a clock of its own; it gets an answer when the test gives one."""
 
-    def __init__(self, page, tool, file: Path) -> None:
+    def __init__(self, page, tool, file: Path, tells: bool = False) -> None:
         self.page, self.tool = page, tool
         recorded = base64.b64encode(tool.recording().data).decode()
-        values = script_json({"spec": tool.describe(), "recorded": recorded})
+        values = script_json({"spec": tool.describe(), "recorded": recorded, "tells": tells})
         script = scripts.script(tool.page).replace("export default", "const tool =")
         html = FRONT_END.format(css=scripts.style(tool.page), values=values, script=script)
         file.write_text(HEAD + html, encoding="utf-8")
@@ -265,3 +273,16 @@ def test_a_kernel_that_has_answered_is_waited_for(kind, open_page, tmp_path):
     assert front.says("No answer from the Python kernel")
     front.answer(**request)
     assert front.mode == "live"
+
+
+def test_a_kernel_that_the_front_end_tells_of_is_waited_for_to_its_end(open_page, tmp_path):
+    page, tool = open_page(offline=True), play.playground(recorded_steps=20)
+    front = FrontEnd(page, tool, tmp_path / "page.html", tells=True)
+    front.answer(kind="hello")
+    use(front)
+    front.wait(300)
+    page.evaluate("kernelIs('busy')")
+    assert front.mode == "live" and front.says("Waiting for the kernel")
+    page.evaluate("kernelIs('dead')")
+    assert front.mode == "recorded" and front.says("The Python kernel has stopped")
+    assert page.evaluate("listeners()") == 0
