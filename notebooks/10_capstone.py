@@ -226,17 +226,29 @@ class PixelScale(nn.Module):
 # %% [markdown]
 # And one function trains whatever we want to compare, always in the same way: Adam, batches of
 # 64, four epochs, the weights of the lowest validation loss. A seed decides about first weights
-# and shuffling. Two things can be asked for: the learning rate, and the number type. The
-# comparisons run in float32 as usual. The two final models run in float64, for one reason only:
-# rounding differs between processors, and with double precision even the pictures of this page
-# come out the same on yours.
+# and shuffling.
+#
+# All of it runs in float64, for one reason only. Processors round differently, training makes
+# small differences large, and after a few epochs of float32 some digits get another answer. With
+# double precision the numbers and pictures of this page come out the same on your machine. In your
+# own work float32 is the usual choice, since it is faster. Note that `.double()` only widens
+# weights that were drawn in float32, rounding included, so the function below draws them again.
 
 
 # %%
-def train_classifier(make_net, digits, lr, seed=0, epochs=4, dtype=torch.float32):
-    """Train a fresh network for images (N, 1, 28, 28); return it with its history."""
+def first_weights(model, seed):
+    """Draw the parameters of each layer again, in the number type that they have now."""
     torch.manual_seed(seed)
-    model = nn.Sequential(PixelScale(digits.train.images), make_net()).to(dtype)
+    for layer in model.modules():
+        if hasattr(layer, "reset_parameters"):
+            layer.reset_parameters()
+
+
+# %%
+def train_classifier(make_net, digits, lr, seed=0, epochs=4):
+    """Train a fresh network for images (N, 1, 28, 28); return it with its history."""
+    model = nn.Sequential(PixelScale(digits.train.images), make_net()).double()
+    first_weights(model, seed)
     train, valid = (
         (part.images.unsqueeze(1), part.labels) for part in (digits.train, digits.validation)
     )
@@ -429,12 +441,12 @@ class DigitCNN(nn.Module):
 # %%
 networks = {"SimpleNN": lambda: SimpleNN(256), "DigitCNN": DigitCNN}
 print("DigitCNN:", sum(p.numel() for p in DigitCNN().parameters()), "parameters")
-tuned, compared = {}, {}
+tuned, trained = {}, {}
 for name, make_net in networks.items():
-    runs = {lr: train_classifier(make_net, digits, lr)[1] for lr in (1e-3, 3e-3, 1e-2)}
-    losses = {lr: min(history.validation_loss) for lr, history in runs.items()}
+    runs = {lr: train_classifier(make_net, digits, lr) for lr in (1e-3, 3e-3, 1e-2)}
+    losses = {lr: min(history.validation_loss) for lr, (_, history) in runs.items()}
     tuned[name] = min(losses, key=losses.get)
-    compared[name] = [runs[tuned[name]]]  # the first seed of the comparison below
+    trained[name] = [runs[tuned[name]]]  # the first seed of the comparison below
     print(f"{name}: validation loss", {lr: f"≈{loss:.2f}" for lr, loss in losses.items()})
 
 # %% [markdown]
@@ -452,8 +464,10 @@ verify("0.003 suits both networks best", set(tuned.values()) == {3e-3})
 # For the comparison that matters, train both with their rate and three seeds.
 
 # %%
+compared = {}
 for name, make_net in networks.items():
-    compared[name] += [train_classifier(make_net, digits, tuned[name], s)[1] for s in (1, 2)]
+    trained[name] += [train_classifier(make_net, digits, tuned[name], s) for s in (1, 2)]
+    compared[name] = [history for _, history in trained[name]]
     told = [f"≈{min(h.validation_loss):.3f}" for h in compared[name]]
     right = [f"≈{max(h.validation_accuracy):.3f}" for h in compared[name]]
     print(f"{name}: loss", *told, "accuracy", *right)
@@ -542,15 +556,13 @@ verify("moved weights, moved pixels: the same outputs", torch.allclose(model(X),
 #
 # **How good are they on new data?** Before looking, write down what will be looked at. Two
 # finalists, fixed by validation data: SimpleNN with 256 units, and DigitCNN, each with its rate
-# from section 4, four epochs and seed 0. Nothing will be changed afterwards, whatever comes out.
-# Train them in double precision and keep their loss curves.
+# from section 4 and four epochs. They are trained already, three times each; of the three we take
+# the one with the lowest validation loss. Nothing will be changed afterwards, whatever comes out.
 
 # %%
 finalists, histories = {}, {}
-for name, make_net in networks.items():
-    finalists[name], histories[name] = train_classifier(
-        make_net, digits, tuned[name], dtype=torch.float64
-    )
+for name, runs in trained.items():
+    finalists[name], histories[name] = min(runs, key=lambda run: min(run[1].validation_loss))
 
 # %%
 fig, axes = plt.subplots(1, 2, figsize=(9, 3.4), sharey=True)
@@ -814,9 +826,9 @@ verify("both finalists are calibrated within 4 points", max(errors) < 0.04)
 # far too few digits: SimpleNN on 500 digits, 40 epochs, the last weights.
 
 # %%
-torch.manual_seed(0)
 few = digits.train.images[:500].unsqueeze(1).double(), digits.train.labels[:500]
 overtrained = nn.Sequential(PixelScale(digits.train.images), SimpleNN(128)).double()
+first_weights(overtrained, seed=0)
 optimizer = torch.optim.Adam(overtrained.parameters(), lr=3e-3)
 training.fit(overtrained, few, criterion=nn.CrossEntropyLoss(), optimizer=optimizer, epochs=40)
 sick = class_scores(overtrained, digits.test)
@@ -1289,7 +1301,7 @@ for count in (250, 1000, 3500):
     losses[count] = [min(history.validation_loss) for history in runs]
     shares[count] = np.mean([max(history.validation_accuracy) for history in runs])
     told = " ".join(f"≈{loss:.2f}" for loss in losses[count])
-    print(f"{count:4} digits: validation loss {told}, mean accuracy ≈{shares[count]:.2f}")
+    print(f"{count:4} digits: validation loss {told}, mean accuracy ≈{shares[count]:.3f}")
 
 # %% [markdown]
 # Read the losses downward: they fall with every step. The accuracy falls behind them, because near
@@ -1306,9 +1318,10 @@ verify("and the CNN gained more than the second step", by_structure > second)
 
 # %% [markdown]
 # Two lessons in one table. Data is worth most where there is little: four times as many digits
-# gave ten points, the next three and a half times as many only about one. And there, knowing what
-# an image is was worth more than more images. So draw this curve for your own problem before you
-# decide what to pay for.
+# gave ten points of accuracy. The next three and a half times as many lowered the loss once more,
+# but gave so little accuracy that 500 validation digits and two seeds do not show it. And there,
+# knowing what an image is was worth more than more images. So draw this curve for your own
+# problem before you decide what to pay for.
 #
 # ### Exercise 10.6: beat the baseline
 #
@@ -1654,15 +1667,16 @@ verify("divided twice: nearly guessing", seen["divided twice"][0] < 0.25)
 loss_of_accuracy, loss_of_confidence = (
     a - b for a, b in zip(*list(seen.values())[:2], strict=True)
 )
-verify("no scaling: the accuracy hardly shows it", loss_of_accuracy < 0.05)
+verify("no scaling: most answers are still right", loss_of_accuracy < 0.08)
 verify("but the confidence is ruined", loss_of_confidence > 0.1)
 folder.cleanup()
 
 # %% [markdown]
 # The image divided twice passes every check of `predict_image`: it is finite, and between 0 and 1.
-# The missing scaling is worse in its own way, since nobody notices it by the accuracy. Put every
-# step between the raw input and the answer into the one thing that you save, and compare a few
-# outputs of the finished program with those of the notebook.
+# The missing scaling is worse in its own way: the accuracy that is left looks like that of an
+# ordinary model, so nobody searches for a fault. Put every step between the raw input and the
+# answer into the one thing that you save, and compare a few outputs of the finished program with
+# those of the notebook.
 #
 # ## Key takeaways
 #
