@@ -1213,6 +1213,11 @@ def _observe_contender(answer, seed: int):
             f"{share:.1%} of the validation digits: more than 1,000 digits teach such a network. "
             "Train on the digits that you are given, and on no others."
         )
+    if size > MOST_PARAMETERS and share >= BAR:
+        raise AnswerError(
+            f"{share:.1%} of the validation digits, but with {size:,} parameters: the budget is "
+            f"{MOST_PARAMETERS:,}."
+        )
     if size <= MOST_PARAMETERS and 0.9 <= share < BAR:
         raise AnswerError(
             f"{share:.1%} of the validation digits with seed {seed}: close, but each of the two "

@@ -307,10 +307,10 @@ def _observe_epoch(answer, samples: int, batch_size: int, dropout: float):
         graphs.append(bool(getattr(loss, "requires_grad", False)))
         losses.append(loss.detach() if isinstance(loss, torch.Tensor) else loss)
     return {
+        "calls of optimizer.step() in two epochs": len(steps),
         "mean loss of the first epoch": losses[0],
         "mean loss of the second epoch": losses[1],
         "keeps the graphs of its batches": any(graphs) or model[1].most > 3,
-        "calls of optimizer.step()": len(steps),
         "weights": [p.detach().clone() for p in model.parameters()],
     }
 

@@ -111,6 +111,16 @@ def test_an_optimizer_that_is_not_called_is_missed():
     assert verdict.misconception == "without the optimizer", verdict.message
 
 
+def test_an_ignored_batch_size_is_told_by_the_number_of_steps():
+    verdict = training_loop.four_bugs.check(
+        lambda model, X, y, optimizer, batch_size: training_loop.train_one_epoch(
+            model, X, y, optimizer
+        )
+    )
+    assert verdict.status is Status.WRONG_VALUE
+    assert "calls of optimizer.step()" in verdict.message
+
+
 def accumulated_by_hand(model, parts, optimizer):
     samples = sum(len(y) for _, y in parts)
     loss = sum(F.mse_loss(model(X), y) * len(y) / samples for X, y in parts)

@@ -89,3 +89,21 @@ def test_a_result_that_is_too_good_is_refused():
     verdict = capstone.beat_the_baseline.check(lambda images, labels, seed: _Cheat())
     assert verdict.status is Status.INVALID
     assert "more than 1,000 digits" in verdict.message
+
+
+def test_a_network_over_the_budget_is_told_its_size():
+    def train_contender(images, labels, seed):
+        torch.manual_seed(seed)
+        convolution = (nn.Unflatten(1, (1, 28)), nn.Conv2d(1, 16, 5, stride=2, padding=2))
+        model = nn.Sequential(*convolution, nn.ReLU(), nn.Flatten(), nn.Linear(16 * 196, 10))
+        optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
+        for _ in range(6):
+            for rows in torch.randperm(len(labels)).split(32):
+                optimizer.zero_grad()
+                F.cross_entropy(model(images[rows]), labels[rows]).backward()
+                optimizer.step()
+        return model
+
+    verdict = capstone.beat_the_baseline.check(train_contender)
+    assert verdict.status is Status.INVALID
+    assert "31,786 parameters" in " ".join(verdict.message.split())
