@@ -235,3 +235,16 @@ def test_half_of_the_step_is_not_the_step():
         return foundations.central_difference(f, x, h / 2)
 
     assert not foundations.central.check(central_difference).passed
+
+
+@pytest.mark.parametrize("wrong", ["value", "bias"])
+def test_a_sum_that_is_nearly_right_is_not_right(wrong):
+    def neuron_sum(weights, inputs, bias):
+        made = foundations.neuron_sum(weights, inputs, bias)
+        if wrong == "value":
+            return foundations.Scalar(made.value + 0.01, made.parents)
+        known = {id(node) for node in weights}
+        pairs = [(n, s) for n, s in made.parents if n is not bias or id(bias) in known]
+        return foundations.Scalar(made.value, pairs)  # without a bias that is no weight
+
+    assert not foundations.missing_operation.check(neuron_sum).passed
