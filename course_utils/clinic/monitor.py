@@ -47,16 +47,14 @@ class Pass:
         asleep: whether a dropout or batch-norm layer was in evaluation mode.
         awake: whether one was in training mode.
         hidden: the largest share of units that an active dropout hid.
-        given: what went in, if it was a tensor.
-        output: what came out.
+        first: the first entry of each row (N, D) that went in, if it was such a tensor.
         learned: whether a backward pass came back through it.
     """
 
     asleep: bool
     awake: bool
     hidden: float
-    given: Tensor | None
-    output: Tensor
+    first: Tensor | None
     learned: bool = False
 
 
@@ -112,7 +110,7 @@ class Monitor:
         gradient_peaks: its largest entry without the sign, at each update.
         model: the first module that a training pass went through.
         start: its parameters before the first update, by name.
-        size: number of values that the optimizer may change.
+        size: number of values that the optimizers may change.
         variables: the program's variables when it was stopped.
     """
 
@@ -137,6 +135,7 @@ class Monitor:
     _inputs: list[Tensor] = field(default_factory=list)
     _ways: list[Pass] = field(default_factory=list)
     _likeness: list[float] = field(default_factory=list)
+    _held: dict[int, Tensor] = field(default_factory=dict)
     _seen: dict[str, set[int]] = field(default_factory=dict)
     _dropouts: _Dropouts = field(default_factory=_Dropouts)
     _inside: list[nn.Module] = field(default_factory=list)
@@ -170,8 +169,9 @@ class Monitor:
 
     @property
     def steps(self) -> int:
-        """Updates of the weights; backward passes, if they are made without an optimizer."""
-        return self.updates or self.passes
+        """Updates of the weights, each by one optimizer or by several, or by none at all."""
+        counts = [count for count in (self.updates, self.passes) if count]
+        return min(counts, default=0)
 
     @property
     def rate(self) -> float:
@@ -233,8 +233,8 @@ class Monitor:
         """First entries of the inputs that were learned from, and of all the others."""
         parts: tuple[list[Tensor], list[Tensor]] = ([], [])
         for way in self._ways:
-            if way.given is not None and way.given.ndim == 2:
-                parts[0 if way.learned else 1].append(way.given[:, 0])
+            if way.first is not None:
+                parts[0 if way.learned else 1].append(way.first)
         learned, others = (torch.cat(part) if part else None for part in parts)
         return learned, others
 
@@ -251,24 +251,28 @@ class Monitor:
         outermost = not self._inside and any(True for _ in module.parameters())
         if not outermost or not isinstance(output, Tensor):
             return
-        way = self._way(module, inputs, output)
+        given = next((x.detach() for x in inputs if isinstance(x, Tensor)), None)
+        way = self._way(module, given)
         self._ways.append(way)
         if output.requires_grad:
             if self.model is None:
                 self.model = module
                 self.start = {n: p.detach().clone() for n, p in module.named_parameters()}
-            output.register_hook(lambda gradient: self._goes_back(module, way, gradient))
+            seen = output.detach()
+            output.register_hook(lambda slope: self._goes_back(module, way, given, seen, slope))
 
-    def _way(self, module: nn.Module, inputs: Any, output: Tensor) -> Pass:
+    def _way(self, module: nn.Module, given: Tensor | None) -> Pass:
         """Describe a pass that has just ended; dropout before a layer counts to this layer."""
         norms = [_by_batch(part) for part in module.modules() if isinstance(part, _NORM)]
         dropouts, self._dropouts.calls = self._dropouts.calls, []
         modes = [*norms, *(active for _, active in dropouts)]
         hidden = max((p for p, active in dropouts if active), default=0.0)
-        given = next((x for x in inputs if isinstance(x, Tensor)), None)
-        return Pass(not all(modes), any(modes), hidden, given, output.detach())
+        first = given[:, 0].clone() if given is not None and given.ndim == 2 else None
+        return Pass(not all(modes), any(modes), hidden, first)
 
-    def _goes_back(self, module: nn.Module, way: Pass, gradient: Tensor) -> None:
+    def _goes_back(
+        self, module: nn.Module, way: Pass, given: Tensor | None, output: Tensor, slope: Tensor
+    ) -> None:
         """A backward pass has reached the output of a model, or of a layer that stands alone."""
         way.learned = True
         stale = any(bool(p.grad.any()) for p in module.parameters() if p.grad is not None)
@@ -277,12 +281,12 @@ class Monitor:
         self._count("asleep", way.asleep)
         self._count("modal", way.asleep or way.awake)
         self.dropout = max(self.dropout, way.hidden)
-        if nearest and way.output.ndim == 2 and way.output.shape[1] > 1:
-            self._likeness.append(_likeness(way.output, gradient))
-        if way.given is not None and way.given.ndim > 0:
-            if self.samples < _MOST_ROWS and way.given.ndim > 1:
-                self._inputs.append(way.given.detach().clone())
-            self.samples += len(way.given)
+        if nearest and output.ndim == 2 and output.shape[1] > 1:
+            self._likeness.append(_likeness(output, slope))
+        if given is not None and given.ndim > 0:
+            if self.samples < _MOST_ROWS and given.ndim > 1:
+                self._inputs.append(given.clone())
+            self.samples += len(given)
 
     def _count(self, name: str, happened: bool) -> bool:
         """Count a backward pass once, however many layers stand alone on its way.
@@ -307,7 +311,10 @@ class Monitor:
         if not self.updates:
             momentum = max(float(group.get("momentum", 0.0)) for group in groups)
             self.optimizer = type(optimizer).__name__ + (" with momentum" if momentum else "")
-            self.size = sum(p.numel() for group in groups for p in group["params"])
+        for parameter in (p for group in groups for p in group["params"]):
+            if id(parameter) not in self._held:
+                self._held[id(parameter)] = parameter
+                self.size += parameter.numel()
         self.rates.append(max(float(group["lr"]) for group in groups))
         if self.program is not None:
             self._look()

@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from course_utils import clinic, data, training
+from course_utils.clinic.case import CHECK_SEEDS
 from course_utils.clinic.programs import edited
 
 EVERYONE = (clinic.open_case, *clinic.PATIENTS)
@@ -273,6 +274,10 @@ WRONG = {
     "ninety persons choose": (sick(12, one_number_more(":90")), "report on still vote"),
     "the others choose": (sick(12, one_number_more("80:")), "report on still vote"),
     "some genes chosen by all": (sick(12, (KEEP, BOTH)), "report on still vote"),
+    "some of them are trained on": (
+        cured(12, ("X[:80, keep], y[:80]", "X[40:120, keep], y[40:120]")),
+        "with shuffled labels",
+    ),
     "a report made smaller": (
         sick(12, ("history.append(", "history.append(0.3 + 0.3 *")),
         "report on still vote",
@@ -289,6 +294,16 @@ RIGHT = {
         ),
     ),
     "loose layers, no optimizer": (1, no_optimizer),
+    "an optimizer for each layer": cured(
+        1,
+        (
+            "optimizer = torch.optim.SGD(model.parameters(), lr=0.1)",
+            "first = torch.optim.SGD(model[0].parameters(), lr=0.1)\n"
+            "last = torch.optim.SGD(model[2].parameters(), lr=0.1)",
+        ),
+        ("optimizer.zero_grad()", "model.zero_grad()"),
+        ("optimizer.step()", "first.step()\nlast.step()"),
+    ),
     "transposed": sick(2, ("(prediction - price)", "(prediction.T - price)")),
     "house by house": sick(
         2,
@@ -356,6 +371,9 @@ RIGHT = {
         ("model(persons[:, keep])", "model(((persons - mean) / std)[:, keep])"),
     ),
     "another split": (12, another_split),
+    "another start at each run": cured(
+        12, ("torch.manual_seed(seed)", "import random\ntorch.manual_seed(random.randrange(10**9))")
+    ),
     "other persons choose": sick(
         12,
         one_number_more(":120"),
@@ -418,6 +436,18 @@ def test_what_is_not_perfect_in_a_cure_is_said(name):
     verdict, said = check(*repair)
     assert verdict.passed, said
     assert "The symptom is gone, but" in said and words in said
+
+
+@pytest.mark.parametrize("ill_on", CHECK_SEEDS)
+def test_one_seed_on_which_it_is_ill_is_enough(ill_on):
+    patient = clinic.patient_7
+
+    def moody(X, y, seed):
+        return (patient.sick if seed == ill_on else patient.reference)(X, y, seed)
+
+    verdict, said = check(7, moody)
+    assert not verdict.passed and "names every digit one too high" not in said
+    assert "does just what the sick program does" in said
 
 
 def test_every_patient_meets_two_wrong_repairs_and_a_right_one():
