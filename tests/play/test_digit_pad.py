@@ -119,7 +119,7 @@ def test_preprocess_is_borrowed_and_may_work_in_place(classifier, digits):
     drop = nn.Sequential(nn.Flatten(), nn.Dropout(0.5)).train()
     pad = play.draw_digit(classifier, digits.train, preprocess=drop)
     three = play.sample_strokes("3")
-    one, two = pad.read(three), pad.read(three)
+    one, two = pad.read(three), play.draw_digit(classifier, digits.train).read(three)
     assert torch.equal(one.probabilities, two.probabilities), "dropout is active"
     assert drop.training and drop[1].training
     spoiled = play.draw_digit(
