@@ -18,6 +18,10 @@ from course_utils.exercises import (
 )
 
 
+def _generator(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
 def _fill(model: nn.Module) -> nn.Module:
     """Set every parameter to values that depend on its shape alone, not on the order of making.
 
@@ -25,7 +29,11 @@ def _fill(model: nn.Module) -> nn.Module:
     """
     with torch.no_grad():
         for p in model.parameters():
-            generator = torch.Generator().manual_seed(p.numel())
+            if max(p.shape, default=1) == p.numel():  # a vector, also one of shape (1, n)
+                values = torch.randn(p.numel(), generator=_generator(p.numel()))
+                p.copy_(values.reshape(p.shape))
+                continue
+            generator = _generator(p.numel())
             shape = sorted(p.shape) if p.ndim == 2 else p.shape
             values = torch.randn(*shape, generator=generator) / max(1, p[0].numel()) ** 0.5
             if p.ndim == 2:
@@ -42,10 +50,38 @@ def _sized(model: nn.Module, x: Tensor) -> nn.Module:
     return model
 
 
-def _module(made: object, what: str) -> nn.Module:
+def _module(make, name: str, *sizes: object) -> nn.Module:
+    """What the learner's function or class makes."""
+    if isinstance(make, nn.Module):
+        raise AnswerError(f"Pass {name} itself, without calling it: check({name}).")
+    made = make(*sizes)
     if not isinstance(made, nn.Module):
-        raise AnswerError(f"{what} must give an nn.Module, but it gave {type(made).__name__}.")
+        dots = "…" if sizes else ""
+        raise AnswerError(f"{name}({dots}) must give an nn.Module, but it gave {_kind(made)}.")
     return made
+
+
+def _kind(value: object) -> str:
+    return "None: a return is missing" if value is None else f"a {type(value).__name__}"
+
+
+def _output(model: nn.Module, x: Tensor) -> Tensor:
+    """What a model returns, with its gradients on the way."""
+    with torch.enable_grad():
+        out = model(x)
+    if not isinstance(out, Tensor):
+        raise AnswerError(f"forward must return a tensor, but it returned {_kind(out)}.")
+    return out
+
+
+def _idle(model: nn.Module, out: Tensor) -> int:
+    """How many parameters the gradient of an output does not reach."""
+    parameters = list(model.parameters())
+    trained = [p for p in parameters if p.requires_grad]
+    if not out.requires_grad or not trained:
+        return len(parameters)
+    found = torch.autograd.grad(out.sum(), trained, retain_graph=True, allow_unused=True)
+    return len(parameters) - sum(g is not None for g in found)
 
 
 def _float_type(model: nn.Module) -> torch.dtype:
@@ -100,6 +136,51 @@ def _simple_matrices():
     return Matrices()
 
 
+def _simple_convolution():
+    convolution = nn.Conv2d(1, 256, 28)  # one window, as large as the image
+    return nn.Sequential(
+        nn.Unflatten(1, (1, 28)), convolution, nn.ReLU(), nn.Flatten(), nn.Linear(256, 10)
+    )
+
+
+def _simple_row_biases():
+    class RowBiases(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.W1, self.W2 = (
+                nn.Parameter(torch.randn(256, 784)),
+                nn.Parameter(torch.randn(10, 256)),
+            )
+            self.b1, self.b2 = nn.Parameter(torch.zeros(1, 256)), nn.Parameter(torch.zeros(1, 10))
+
+        def forward(self, images):
+            hidden = torch.einsum("nd,hd->nh", images.flatten(1), self.W1) + self.b1
+            return hidden.clamp(min=0) @ self.W2.T + self.b2
+
+    return RowBiases()
+
+
+def _simple_log_softmax():
+    return nn.Sequential(build_simple_net(), nn.LogSoftmax(dim=1))
+
+
+def _simple_no_bias():
+    return nn.Sequential(
+        nn.Flatten(),
+        nn.Linear(784, 256, bias=False),
+        nn.ReLU(),
+        nn.Linear(256, 10, bias=False),
+    )
+
+
+def _simple_sigmoid():
+    return nn.Sequential(nn.Flatten(), nn.Linear(784, 256), nn.Sigmoid(), nn.Linear(256, 10))
+
+
+def _simple_frozen():
+    return build_simple_net().requires_grad_(False)
+
+
 def _simple_no_flatten():
     return nn.Sequential(nn.Linear(784, 256), nn.ReLU(), nn.Linear(256, 10))
 
@@ -125,13 +206,12 @@ def _simple_small():
 
 
 def _observe_simple(build, images: Tensor) -> dict[str, object]:
-    model = _fill(_sized(_module(build(), "build_simple_net()"), images))
-    with torch.no_grad():
-        logits = model(images.to(_float_type(model)))
+    model = _fill(_sized(_module(build, "build_simple_net"), images))
+    logits = _output(model, images.to(_float_type(model)))
     return {
-        "the output's shape": tuple(logits.shape),
-        "the parameters' shapes": sorted(tuple(sorted(p.shape)) for p in model.parameters()),
+        "how many numbers each parameter holds": sorted(p.numel() for p in model.parameters()),
         "the output for weights of our choice": logits.float(),
+        "the number of parameters without a gradient": _idle(model, logits),
     }
 
 
@@ -147,7 +227,14 @@ simple_net = FunctionExercise(
         "one hidden layer of 256 units with ReLU, and ten logits for `F.cross_entropy` come out."
     ),
     solution=build_simple_net,
-    alternatives=(_simple_class, _simple_nested, _simple_lazy, _simple_matrices),
+    alternatives=(
+        _simple_class,
+        _simple_nested,
+        _simple_lazy,
+        _simple_matrices,
+        _simple_convolution,
+        _simple_row_biases,
+    ),
     observe=_observe_simple,
     show_expected=False,
     probes=(Probe("four images", _images(4)), Probe("one image", _images(1))),
@@ -169,6 +256,29 @@ simple_net = FunctionExercise(
             _simple_softmax,
             "The network ends in a softmax, but F.cross_entropy applies one itself. Return the "
             "logits of the last Linear.",
+        ),
+        Misconception(
+            "log-softmax at the end",
+            _simple_log_softmax,
+            "The network ends in a log-softmax, but F.cross_entropy applies one itself. Return the "
+            "logits of the last Linear.",
+        ),
+        Misconception(
+            "a sigmoid",
+            _simple_sigmoid,
+            "The hidden units have a sigmoid; the sentence says ReLU.",
+        ),
+        Misconception(
+            "no biases",
+            _simple_no_bias,
+            "The layers have no biases. A layer has one for each unit unless somebody says "
+            "otherwise: leave out bias=False.",
+        ),
+        Misconception(
+            "nothing to train",
+            _simple_frozen,
+            "No gradient reaches a parameter, so nothing can be trained. Look for requires_grad, "
+            "no_grad, .detach() or .data.",
         ),
         Misconception(
             "no activation",
@@ -261,7 +371,6 @@ parameter_count = FunctionExercise(
         Probe("[3, 2]", lambda: ([3, 2],)),
         Probe("[784, 256, 10]", lambda: ([784, 256, 10],)),
         Probe("four layers", lambda: ([5, 7, 7, 2, 1],)),
-        Probe("no layer at all", lambda: ([12],)),
     ),
     misconceptions=(
         Misconception(
@@ -299,7 +408,7 @@ parameter_count = FunctionExercise(
     ),
     reasoning=(
         "Each of the n_out units has n_in weights and one bias, so a layer has (n_in + 1) · n_out "
-        "parameters. One layer size alone is no layer, so the sum is empty: 0."
+        "parameters. Neighbors in `sizes` belong to one layer, and the layers add up."
     ),
 )
 
@@ -342,6 +451,18 @@ def _flat_one_side(size, channels, layers):
 def _flat_no_one(size, channels, layers):
     for out, kernel, stride, padding in layers:
         size, channels = (size + 2 * padding - kernel) // stride, out or channels
+    return channels * size * size
+
+
+def _flat_one_inside(size, channels, layers):
+    for out, kernel, stride, padding in layers:
+        size, channels = (size + 2 * padding - kernel + 1) // stride, out or channels
+    return channels * size * size
+
+
+def _flat_fraction(size, channels, layers):
+    for out, kernel, stride, padding in layers:
+        size, channels = (size + 2 * padding - kernel) / stride + 1, out or channels
     return channels * size * size
 
 
@@ -393,7 +514,7 @@ flatten_size = FunctionExercise(
             "an odd size, twice halved",
             lambda: (31, 3, [(4, 3, 1, 0), (None, 2, 2, 0), (9, 3, 2, 1), (None, 2, 2, 0)]),
         ),
-        Probe("no layers", lambda: (28, 3, [])),
+        Probe("5×5 with padding 2", lambda: (28, 1, [(4, 5, 1, 2)])),
     ),
     misconceptions=(
         Misconception(
@@ -406,6 +527,17 @@ flatten_size = FunctionExercise(
             _flat_no_one,
             "You count the steps, not the places. A kernel as large as the image still fits once: "
             "add 1 after the division.",
+        ),
+        Misconception(
+            "the 1 before the division",
+            _flat_one_inside,
+            "You add 1 before the division. The strides are counted first; the 1 for the place "
+            "at the start comes after.",
+        ),
+        Misconception(
+            "never rounds",
+            _flat_fraction,
+            "The division leaves a fraction, and half a place is none. Round down: //.",
         ),
         Misconception(
             "only the stride",
@@ -512,6 +644,32 @@ class _TowerAttribute(Tower):
         self.mean = mean
 
 
+class _TowerNotSaved(Tower):
+    def __init__(self, width, depth, mean):
+        super().__init__(width, depth, mean)
+        del self.mean
+        self.register_buffer("mean", mean, persistent=False)
+
+
+class _TowerDetached(Tower):
+    def forward(self, x):
+        return super().forward(x).detach()
+
+
+class _TowerFixed(nn.Module):
+    def __init__(self, width, depth, mean):
+        super().__init__()
+        self.mean = nn.Parameter(mean, requires_grad=False)
+        layers = {str(k): nn.Linear(width, width) for k in range(depth)}
+        self.layers = nn.ModuleDict(layers)
+
+    def forward(self, x):
+        x = x - self.mean
+        for layer in self.layers.values():
+            x = layer(x).clamp(min=0)
+        return x
+
+
 class _TowerParameter(Tower):
     def __init__(self, width, depth, mean):
         super().__init__(width, depth, mean)
@@ -541,18 +699,21 @@ class _TowerLinear(Tower):
 
 
 def _observe_tower(tower_class, width, depth, mean, x) -> dict[str, object]:
-    tower = _module(tower_class(width, depth, mean), "Tower(…)")
+    tower = _module(tower_class, "Tower", width, depth, mean)
     with torch.no_grad():
         for p in tower.parameters():
             if p.ndim == 2:
                 p.copy_(torch.eye(width) * 1.5 - 0.1)
             elif p.numel() == width and not torch.equal(p.float(), mean.float()):
                 p.fill_(0.25)
-        trainable = sorted(tuple(p.shape) for p in tower.parameters() if p.requires_grad)
-        out = tower(x)
+    trainable = sorted(tuple(p.shape) for p in tower.parameters() if p.requires_grad)
+    out = _output(tower, x)
+    reached = len(list(tower.parameters())) - _idle(tower, out)
     return {
         "shapes of the trainable parameters": trainable,
+        "number of parameters that get a gradient": reached,
         "number of tensors in the state_dict": len(tower.state_dict()),
+        "number of tensors that .to(device) moves": len([*tower.parameters(), *tower.buffers()]),
         "the output's shape": tuple(out.shape),
         "the output for weights of our choice": out if trainable else torch.zeros_like(out),
     }
@@ -577,7 +738,7 @@ registered_tower = FunctionExercise(
         "`depth` Linear layers, each followed by ReLU."
     ),
     solution=Tower,
-    alternatives=(_TowerSequential, _TowerNames),
+    alternatives=(_TowerSequential, _TowerNames, _TowerFixed),
     observe=_observe_tower,
     probes=(
         Probe("three layers of width 4", _tower_input(4, 3)),
@@ -601,6 +762,18 @@ registered_tower = FunctionExercise(
             _TowerAttribute,
             "The layers are registered, but the mean is a plain attribute: it is not in the "
             "state_dict, and .to(device) leaves it behind. Use self.register_buffer.",
+        ),
+        Misconception(
+            "the mean is not saved",
+            _TowerNotSaved,
+            "The mean is a buffer, but persistent=False keeps it out of the state_dict, and so "
+            "out of the checkpoint. Leave that argument out.",
+        ),
+        Misconception(
+            "no gradient",
+            _TowerDetached,
+            "Everything is registered, but no gradient reaches the layers. Look for .detach(), "
+            "no_grad or .data.",
         ),
         Misconception(
             "the mean is trained",
@@ -695,6 +868,26 @@ class _BlockPlain(ResidualBlock):
         return self.conv2(F.relu(self.conv1(x)))
 
 
+class _BlockBranchReLU(ResidualBlock):
+    def forward(self, x):
+        return self.shortcut(x) + F.relu(self.conv2(F.relu(self.conv1(x))))
+
+
+class _BlockShortcutReLU(ResidualBlock):
+    def forward(self, x):
+        return F.relu(self.shortcut(x)) + self.conv2(F.relu(self.conv1(x)))
+
+
+class _BlockMinus(ResidualBlock):
+    def forward(self, x):
+        return self.shortcut(x) - self.conv2(F.relu(self.conv1(x)))
+
+
+class _BlockDetached(ResidualBlock):
+    def forward(self, x):
+        return self.shortcut(x).detach() + self.conv2(F.relu(self.conv1(x)))
+
+
 class _BlockNoStride(ResidualBlock):
     def __init__(self, in_channels, out_channels, stride=1):
         super().__init__(in_channels, out_channels, stride)
@@ -758,37 +951,49 @@ class _BlockNoPadding(ResidualBlock):
 
 
 def _observe_block(block_class, in_channels, out_channels, stride, x) -> dict[str, object]:
-    block = _sized(_module(block_class(in_channels, out_channels, stride), "ResidualBlock(…)"), x)
+    block = _sized(_module(block_class, "ResidualBlock", in_channels, out_channels, stride), x)
     kernels = sorted(tuple(p.shape) for p in block.parameters() if p.ndim == 4)
     _fill(block)
     x = x.to(_float_type(block))
     with torch.no_grad():
-        shape = tuple(block(x).shape)
-        bend = (block(x) + block(-x) - 2 * block(torch.zeros_like(x))).abs().max()
+        for p in block.parameters():
+            if p.ndim == 1:
+                p.zero_()  # a convolution may have a bias or none
+        bend = (_output(block, x) + block(-x) - 2 * block(torch.zeros_like(x))).abs().max()
+    filled = _output(block, x.abs())  # of one sign: a ReLU in front of the branch is welcome, too
+    idle = _idle(block, filled)
+    with torch.no_grad():
         for p in block.parameters():
             p.zero_()
-        silent = block(x)
-    seen = _rows_seen(block, in_channels, stride)
+    x.requires_grad_()
+    silent = _output(block, x)
+    slope = torch.zeros_like(x)
+    if silent.requires_grad:
+        slope = torch.autograd.grad(silent.sum(), x, materialize_grads=True)[0]
+    seen = _rows_seen(block, in_channels) if silent.requires_grad else 0
     return {
-        "the output's shape": shape,
         "the shapes of the convolution weights": kernels,
         "the output when all weights are 0": silent.float(),
+        "the gradient that reaches x when all weights are 0": slope.float(),
+        "the output for weights of our choice": filled.float(),
         "whether the block bends": bool(bend > 1e-4),
+        "the number of parameters without a gradient": idle,
         "how many rows of pixels one output sees": seen,
     }
 
 
-def _rows_seen(block: nn.Module, channels: int, stride: int) -> int:
+def _rows_seen(block: nn.Module, channels: int) -> int:
     """Rows of the input on which the middle output depends, with weights that hide nothing."""
     with torch.no_grad():
         for p in block.parameters():
             p.fill_(0.1)
-    shape = 1, channels, 13, 13
+    shape = 1, channels, 14, 14
     x = torch.ones(shape, dtype=_float_type(block), requires_grad=True)
     with torch.enable_grad():
         out = block(x)
         middle = out.shape[2] // 2
-        (gradient,) = torch.autograd.grad(out[:, :, middle, middle].sum(), x)
+        seen = out[:, :, middle, middle].sum()
+        (gradient,) = torch.autograd.grad(seen, x, materialize_grads=True)
     return int((gradient != 0).any(dim=3).any(dim=1).sum())
 
 
@@ -838,6 +1043,29 @@ residual_block = FunctionExercise(
             _BlockFinalReLU,
             "With all weights 0 the block should pass x through, but its negative values are "
             "lost: there is a ReLU after the sum. Leave the shortcut free.",
+        ),
+        Misconception(
+            "ReLU on the shortcut",
+            _BlockShortcutReLU,
+            "With all weights 0 the block should pass x through, but its negative values are "
+            "lost: there is a ReLU on the shortcut itself. Leave it free.",
+        ),
+        Misconception(
+            "ReLU at the end of the branch",
+            _BlockBranchReLU,
+            "The branch ends in a ReLU, so F(x) is never negative and a stack of blocks can only "
+            "add. Nothing comes after the second convolution.",
+        ),
+        Misconception(
+            "minus",
+            _BlockMinus,
+            "You subtract F(x); the block is shortcut + F(x).",
+        ),
+        Misconception(
+            "a detached shortcut",
+            _BlockDetached,
+            "The values are right, but no gradient goes through the shortcut, which is what it "
+            "is for. Leave out .detach() and no_grad.",
         ),
         Misconception(
             "no shortcut",
@@ -978,6 +1206,33 @@ class _BranchesChain(nn.Module):
         return x
 
 
+class _BranchesSorted(Branches):
+    def __init__(self, in_channels, plan):
+        super().__init__(in_channels, dict(sorted(plan.items())))
+
+
+class _BranchesReLU(Branches):
+    def forward(self, x):
+        return F.relu(super().forward(x))
+
+
+class _BranchesFrozen(Branches):
+    @torch.no_grad()
+    def forward(self, x):
+        return super().forward(x)
+
+
+class _BranchesNoBias(nn.Module):
+    def __init__(self, in_channels, plan):
+        super().__init__()
+        for kernel, out_channels in plan.items():
+            conv = nn.Conv2d(in_channels, out_channels, kernel, padding=kernel // 2, bias=False)
+            self.add_module(f"size{kernel}", conv)
+
+    def forward(self, x):
+        return torch.hstack([conv(x) for conv in self.children()])
+
+
 class _BranchesPlainList(nn.Module):
     def __init__(self, in_channels, plan):
         super().__init__()
@@ -988,14 +1243,17 @@ class _BranchesPlainList(nn.Module):
 
 
 def _observe_branches(branches_class, in_channels, plan, x) -> dict[str, object]:
-    model = _fill(_sized(_module(branches_class(in_channels, plan), "Branches(…)"), x))
+    model = _fill(_sized(_module(branches_class, "Branches", in_channels, plan), x))
     with torch.no_grad():
-        out = model(x.to(_float_type(model))).float()
+        for p in model.parameters():
+            if p.ndim == 1:
+                p.zero_()  # a convolution may have a bias or none
+    out = _output(model, x.to(_float_type(model))).float()
     kernels = sorted(tuple(p.shape) for p in model.parameters() if p.ndim == 4)
     return {
-        "the output's shape": tuple(out.shape),
         "the shapes of the convolution weights": kernels,
         "the output for weights of our choice": out if kernels else torch.zeros_like(out),
+        "the number of parameters without a gradient": _idle(model, out),
     }
 
 
@@ -1017,7 +1275,7 @@ branches = FunctionExercise(
         "plan, as channels. No activation."
     ),
     solution=Branches,
-    alternatives=(_BranchesSame,),
+    alternatives=(_BranchesSame, _BranchesNoBias),
     observe=_observe_branches,
     show_expected=False,
     probes=(
@@ -1074,8 +1332,26 @@ branches = FunctionExercise(
         Misconception(
             "a plain list",
             _BranchesPlainList,
-            "The convolutions are in a plain list, so the model has no parameters. Use "
-            "nn.ModuleList.",
+            "The model has no parameters. A plain list or dictionary hides its layers, and a layer "
+            "made in forward is new each time: make them in __init__, in an nn.ModuleList.",
+        ),
+        Misconception(
+            "sorted by size",
+            _BranchesSorted,
+            "The maps are joined in the order of the kernel sizes. The order is that of the plan, "
+            "which need not be sorted.",
+        ),
+        Misconception(
+            "with ReLU",
+            _BranchesReLU,
+            "There is a ReLU after the convolutions. Return them as they are; the activation is "
+            "another layer's business.",
+        ),
+        Misconception(
+            "no gradient",
+            _BranchesFrozen,
+            "The values are right, but no gradient reaches the convolutions. Look for "
+            "requires_grad, no_grad, .detach() or .data.",
         ),
     ),
     hints=(
@@ -1167,11 +1443,27 @@ def _exit_from_one(logits, threshold):
     return predicted, exits + 1
 
 
-def _exit_logits_of(n: int, exits: int, classes: int):
+def _exit_swapped(logits, threshold):
+    predicted, exits = early_exit(logits, threshold)
+    return exits, predicted
+
+
+def _exit_fixed(logits, threshold):
+    return early_exit(logits, 0.75)
+
+
+def _observe_exits(answer, logits: Tensor, threshold: float) -> object:
+    found = answer(logits, threshold)
+    if isinstance(found, Tensor) and found.ndim < 2:
+        raise AnswerError("Return two tensors, `predictions, exits`; yours is one tensor.")
+    return found if found is ... else tuple(found)
+
+
+def _exit_logits_of(n: int, exits: int, classes: int, threshold: float = 0.75):
     def make():
         generator = torch.Generator().manual_seed(100 * n + exits)
         growing = torch.arange(1.0, exits + 1)[:, None]
-        return 2.5 * growing * torch.rand(n, exits, classes, generator=generator), 0.75
+        return 2.5 * growing * torch.rand(n, exits, classes, generator=generator), threshold
 
     return make
 
@@ -1187,12 +1479,13 @@ exit_rule = FunctionExercise(
     ),
     solution=early_exit,
     alternatives=(_exit_loop, _exit_where),
-    observe=lambda answer, logits, threshold: tuple(answer(logits, threshold)),
+    observe=_observe_exits,
     probes=(
         Probe(
             "two clear cases", lambda: (torch.tensor([[[9.0, 0], [0, 9]], [[0, 0], [0, 9]]]), 0.9)
         ),
         Probe("40 examples, 4 exits", _exit_logits_of(40, 4, 3)),
+        Probe("20 examples, threshold 0.95", _exit_logits_of(20, 3, 4, 0.95)),
         Probe("exactly at the threshold", lambda: (torch.zeros(2, 3, 2), 0.5)),
         Probe("never sure", lambda: (torch.tensor([[[0.2, 0.1], [0.3, 0.1], [0.1, 0.4]]]), 0.99)),
         Probe("a single exit", _exit_logits_of(3, 1, 5)),
@@ -1232,6 +1525,16 @@ exit_rule = FunctionExercise(
             _exit_wrong_softmax,
             "Your softmax runs over the exits (dim=1). The probabilities of the classes are "
             "along the last dimension.",
+        ),
+        Misconception(
+            "swapped",
+            _exit_swapped,
+            "You return the exits first. The order is: predicted classes, then exits.",
+        ),
+        Misconception(
+            "threshold ignored",
+            _exit_fixed,
+            "Your exits do not change with the threshold. Use the argument instead of 0.75.",
         ),
         Misconception(
             "counts from 1",
