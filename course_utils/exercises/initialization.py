@@ -90,8 +90,8 @@ def _one_number(value: object) -> float:
     raise AnswerError(f"expected one number, got {type(value).__name__}.")
 
 
-def _observe_number(answer, shape, *rest):
-    value = answer(shape, *rest)
+def _observe_number(answer, shape, mode=None, slope=None):
+    value = answer(*(given for given in (shape, mode, slope) if given is not None))
     return value if value is ... else _one_number(value)
 
 
@@ -273,32 +273,69 @@ def _init_a_sqrt5(module):
             nn.init.zeros_(module.bias)
 
 
+def _init_shape_one(module):
+    if isinstance(module, (nn.Linear, nn.Conv2d)):
+        nn.init.normal_(module.weight, std=(2 / module.weight.shape[1]) ** 0.5)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+
+
+def _init_every_bias(module):
+    if isinstance(module, (nn.Linear, nn.Conv2d)):
+        nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+    if getattr(module, "bias", None) is not None:
+        nn.init.zeros_(module.bias)
+
+
+def _init_same_seed(module):
+    torch.manual_seed(0)
+    init_weights(module)
+
+
+def _init_frozen(module):
+    if isinstance(module, (nn.Linear, nn.Conv2d)):
+        init_weights(module)
+        module.requires_grad_(False)
+
+
 def _several_kinds() -> nn.Module:
     """A network with a nested part, layers without bias, a norm and an embedding."""
     torch.manual_seed(0)
     inner = nn.Sequential(nn.Linear(300, 120), nn.ReLU(), nn.Linear(120, 400, bias=False))
+    norm = nn.BatchNorm2d(70)
+    nn.init.uniform_(norm.weight, 0.5, 1.5)  # as after some training
+    nn.init.uniform_(norm.bias, -0.5, 0.5)
     return nn.Sequential(
-        nn.Conv2d(40, 70, 3), nn.BatchNorm2d(70), nn.Conv2d(30, 50, 5, bias=False), inner,
-        nn.Embedding(60, 90),
+        nn.Conv2d(40, 70, 3), norm, nn.Conv2d(30, 50, 5, bias=False), inner, nn.Embedding(60, 90),
     )  # fmt: skip
+
+
+def _three_linears() -> nn.Module:
+    return nn.Sequential(nn.Linear(400, 150), nn.Linear(150, 300), nn.Linear(400, 150))
 
 
 def _observe_init(answer, model):
     """What `model.apply(answer)` did to each layer, in words that do not depend on the draw."""
     before = {name: value.clone() for name, value in model.state_dict().items()}
     model.apply(answer)
-    found = {}
+    found, seen = {}, []
     for name, module in model.named_modules():
         for part, value in module.named_parameters(recurse=False):
             where = f"{name} {type(module).__name__}.{part}"
-            if torch.equal(value, before[f"{name}.{part}"]):
+            old = before.get(f"{name}.{part}" if name else part)
+            if old is not None and torch.equal(value, old):
                 found[where] = "as it was"
+            elif not isinstance(module, (nn.Linear, nn.Conv2d)):
+                found[where] = "changed"
             elif part == "bias":
-                low, high = (round(v.item(), 2) + 0.0 for v in (value.min(), value.max()))  # no -0
-                found[where] = f"{low:.2f} to {high:.2f}"
+                low, high = value.min().item(), value.max().item()
+                found[where] = "all 0" if low == high == 0 else f"{low:.3g} to {high:.3g}"
             else:
-                fan_in = value[0].numel()
+                fan_in, repeated = value[0].numel(), any(torch.equal(value, w) for w in seen)
                 found[where] = f"std = {value.std().item() * fan_in**0.5:.1f} / √fan_in"
+                found[where] += ", equal to another layer's" if repeated else ""
+                seen.append(value)
+            found[where] += "" if value.requires_grad else ", frozen"
     return found
 
 
@@ -315,7 +352,8 @@ init_exercise = FunctionExercise(
     may_change_inputs=True,
     alternatives=(_init_by_hand, _init_uniform),
     probes=(
-        Probe("two linear layers", lambda: nn.Sequential(nn.Linear(400, 150), nn.Linear(150, 300))),
+        Probe("three linear layers", _three_linears),
+        Probe("a single layer", lambda: nn.Linear(300, 200)),
         Probe("convolution, norm, nested layers, an embedding", _several_kinds),
     ),
     misconceptions=(
@@ -379,6 +417,30 @@ init_exercise = FunctionExercise(
             "for the type of the module.",
         ),
         Misconception(
+            "forgets the kernel",
+            _init_shape_one,
+            "Right for linear layers, but a unit of a convolution sums over the whole kernel too: "
+            "its fan_in is in · height · width.",
+        ),
+        Misconception(
+            "every bias",
+            _init_every_bias,
+            "The weights are right, but the batch norm lost its bias. Keep the bias inside the "
+            "test for the type of the module.",
+        ),
+        Misconception(
+            "a seed in the function",
+            _init_same_seed,
+            "The seed is set anew for every module, so layers of one shape get the same weights. "
+            "Leave seeds outside the function.",
+        ),
+        Misconception(
+            "frozen",
+            _init_frozen,
+            "The values are right, but the parameters no longer take a gradient. Leave "
+            "requires_grad as it is.",
+        ),
+        Misconception(
             "PyTorch's default again",
             _init_a_sqrt5,
             "These are PyTorch's default weights, with std = 0.6 / √fan_in. For ReLU you want "
@@ -429,6 +491,10 @@ def _zero_children(model):
         for name, module in model.named_children()
         if getattr(module, "weight", None) is not None and not module.weight.any()
     ]
+
+
+def _zero_first(model):
+    return zero_layers(model)[:1]
 
 
 def _zero_mean(model):
@@ -485,7 +551,7 @@ def _plain_stack() -> nn.Module:
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 4), nn.Linear(4, 2))
     nn.init.zeros_(model[0].bias)
-    return _with_zeros(model, "2")
+    return _with_zeros(model, "2", "3")
 
 
 def _deep_stack() -> nn.Module:
@@ -522,7 +588,7 @@ zero_exercise = FunctionExercise(
     observe=_observe_names,
     alternatives=(_zero_by_parameters, _zero_count),
     probes=(
-        Probe("a stack with a zero layer", _plain_stack),
+        Probe("a stack with two zero layers", _plain_stack),
         Probe("nested blocks, a norm, a convolution", _deep_stack),
         Probe("nothing is zero", lambda: nn.Sequential(nn.Linear(2, 2), nn.Tanh())),
     ),
@@ -532,6 +598,11 @@ zero_exercise = FunctionExercise(
             _zero_children,
             "Layers inside nested blocks are missed. `named_modules()` visits every depth, "
             "`named_children()` only the first.",
+        ),
+        Misconception(
+            "the first only",
+            _zero_first,
+            "Only the first of them is reported. Collect all names, and return after the loop.",
         ),
         Misconception(
             "mean zero",
@@ -642,6 +713,14 @@ def _report_norm_of_none(model):
     return report
 
 
+def _report_values(model):
+    report = gradient_report(model)
+    for name, p in model.named_parameters():
+        if report[name] in ("ok", "zero"):
+            report[name] = "ok" if p.any() else "zero"
+    return report
+
+
 def _report_all_entries(model):
     report = gradient_report(model)
     for name, p in model.named_parameters():
@@ -662,7 +741,8 @@ def _sick_model() -> nn.Module:
     F.cross_entropy(logits, torch.tensor([0, 1, 0, 1, 1, 0])).backward()
     gradient = torch.tensor([0.5, -0.25, 1.0, 2.0])
     model[4].weight.grad.copy_(torch.stack([gradient, -gradient]))  # healthy, and sums to 0
-    model[4].bias.grad.copy_(torch.tensor([0.0, 0.5]))  # healthy, with one zero
+    model[4].bias.grad.copy_(torch.tensor([0.0, -0.5]))  # healthy, with one zero, none positive
+    nn.init.zeros_(model[4].bias)  # a value of 0 says nothing about the gradient
     return model
 
 
@@ -674,6 +754,8 @@ def _observe_report(answer, make_model):
     found = answer(make_model())  # built here: a copied module would lose its gradients
     if found is ...:
         return found
+    if found is None:
+        raise AnswerError("the function returned None. Did you forget a `return`?")
     try:
         return dict(found)
     except (TypeError, ValueError):
@@ -720,6 +802,12 @@ report_exercise = FunctionExercise(
             _report_sum,
             "You test the sum of the gradient. The gradients of a softmax cancel over the classes, "
             "so a healthy layer can sum to 0. Test every entry, with `.any()` or the norm.",
+        ),
+        Misconception(
+            "values instead of gradients",
+            _report_values,
+            "You test the parameter's values. A bias may be 0 and learn well: look at "
+            "parameter.grad.",
         ),
         Misconception(
             "looks for None only",
@@ -837,6 +925,12 @@ def _forget_leaves_others(lstm, value):
             nn.init.constant_(parameter.chunk(4)[1], value if "ih" in name else 0.0)
 
 
+def _forget_weights_too(lstm, value):
+    for parameter in lstm.parameters():
+        nn.init.zeros_(parameter)
+    set_forget_bias(lstm, value)
+
+
 def _forget_needs_bias(lstm, value):
     for layer in range(lstm.num_layers):
         for end in ("", "_reverse") if lstm.bidirectional else ("",):
@@ -848,19 +942,24 @@ def _forget_needs_bias(lstm, value):
 
 def _observe_forget(answer, lstm, value):
     """Total bias of each gate in each layer: layer -> gate -> (lowest, highest)."""
+    weights = {n: p.detach().clone() for n, p in lstm.named_parameters() if "weight" in n}
     returned = answer(lstm, value)
     if returned is ...:
         return returned
-    totals = {}
+    totals, now = {}, dict(lstm.named_parameters())
+    kept = all(torch.equal(now[n], w) and now[n].dtype == w.dtype for n, w in weights.items())
     for name, parameter in lstm.named_parameters():
         if "bias" in name:
             layer = name.split("_", 2)[2]
             totals[layer] = totals.get(layer, 0) + parameter.detach()
     gates = ("input gate", "forget gate", "cell", "output gate")
-    found = {"parameters": len(list(lstm.parameters()))}
+    found = {
+        "parameters that take a gradient": sum(p.requires_grad for p in now.values()),
+        "whether the weights are as they were": kept,
+    }
     for layer, total in totals.items():
         for gate, part in zip(gates, total.chunk(4), strict=True):
-            found[f"{layer} {gate}"] = (float(part.min()), float(part.max()))
+            found[f"{layer} {gate}"] = {"lowest": float(part.min()), "highest": float(part.max())}
     return found
 
 
@@ -953,6 +1052,12 @@ forget_exercise = FunctionExercise(
             _forget_leaves_others,
             "The forget gate is right, but the other gates keep their random biases. Make the "
             "whole vector zero first.",
+        ),
+        Misconception(
+            "weights too",
+            _forget_weights_too,
+            "The biases are right, but the weights are 0 now as well, so the LSTM no longer sees "
+            "its input. Change only parameters whose name begins with bias.",
         ),
         Misconception(
             "an LSTM without biases",

@@ -58,6 +58,17 @@ def _huber_jump(error, delta=1.0):
     return torch.where(size <= delta, 0.5 * error**2, delta * size)
 
 
+def _huber_whole_delta(error, delta=1.0):
+    size = error.abs()
+    return torch.where(size <= delta, 0.5 * error**2, delta * (size - delta))
+
+
+def _huber_one_decision(error, delta=1.0):
+    if error.abs().max() <= delta:
+        return 0.5 * error**2
+    return delta * (error.abs() - 0.5 * delta)
+
+
 def _huber_no_half(error, delta=1.0):
     size = error.abs()
     return torch.where(size <= delta, error**2, delta * (size - 0.5 * delta))
@@ -99,7 +110,6 @@ huber_exercise = FunctionExercise(
         Probe("delta 0.5", lambda: (_tensor([-2.0, -0.25, 0.75], grad=True), 0.5)),
         Probe("delta 3", lambda: (_tensor([[-5.0, 2.0], [1.5, 4.0]], grad=True), 3.0)),
         Probe("float64", lambda: (_tensor([-4.0, 0.5], dtype=torch.float64), 2.0)),
-        Probe("no errors", lambda: (torch.zeros(0),)),
     ),
     gradient=True,
     misconceptions=(
@@ -114,6 +124,18 @@ huber_exercise = FunctionExercise(
             _huber_jump,
             "Your loss jumps at |error| = delta: the square ends at delta²/2, your line starts at "
             "delta². Subtract delta²/2 from the line so that they meet.",
+        ),
+        Misconception(
+            "subtracts delta",
+            _huber_whole_delta,
+            "Your line starts at 0 where the square has reached delta²/2. Subtract delta/2 from "
+            "|error|, not delta.",
+        ),
+        Misconception(
+            "one decision for all",
+            _huber_one_decision,
+            "You choose one formula for the whole tensor. Each error decides for itself: "
+            "torch.where picks element by element.",
         ),
         Misconception(
             "no half",
@@ -221,8 +243,15 @@ def _loss_and_gradient(answer, model: nn.Module, x: Tensor, y: Tensor) -> dict[s
     """The loss and the gradients that reach weight and bias."""
     loss = answer(model, x, y)
     observed: dict[str, object] = {"loss": loss}
-    if isinstance(loss, Tensor) and loss.ndim == 0 and loss.requires_grad:
-        gradients = torch.autograd.grad(loss, [model.weight, model.bias])
+    if isinstance(loss, Tensor) and loss.requires_grad:
+        wanted = [model.weight, model.bias]
+        try:
+            gradients = torch.autograd.grad(loss.sum(), wanted, materialize_grads=True)
+        except RuntimeError:
+            raise AnswerError(
+                "no gradient can be taken of the loss: its graph is used up. Return the loss, and "
+                "leave backward() and the step to the training loop."
+            ) from None
         observed |= dict(zip(["gradient of weight", "gradient of bias"], gradients, strict=True))
     else:
         observed |= {"gradient of weight": None, "gradient of bias": None}
@@ -329,6 +358,10 @@ def _ce_one_hot(logits, y):
 
 def _ce_float64(logits, y):
     return F.cross_entropy(logits.double(), y)
+
+
+def _ce_columns(logits, y):
+    return -logits.log_softmax(dim=1)[:, y].mean()
 
 
 def _ce_shift(logits, y):
@@ -448,6 +481,12 @@ ce_exercise = FunctionExercise(
             "You average probabilities; the logarithm is missing.",
         ),
         Misconception(
+            "all columns",
+            _ce_columns,
+            "`log_p[:, y]` takes the columns of all examples from every row, (N, N) numbers. Take "
+            "one from each row: `log_p[torch.arange(N), y]`, or gather.",
+        ),
+        Misconception(
             "divided by C too",
             _ce_all_entries,
             "You average over all N · C entries of the table. Sum over the classes, then average "
@@ -512,6 +551,10 @@ def _bce_loss(z, y):
 
 def _bce_overflow(z, y):
     return torch.log(1 + torch.exp(z)) - z * y
+
+
+def _bce_where(z, y):
+    return torch.where(z > 20, z, torch.log(1 + torch.exp(z))) - z * y
 
 
 def _bce_flipped(z, y):
@@ -601,6 +644,12 @@ stable_bce_exercise = FunctionExercise(
             _bce_overflow,
             "The idea is right, but e^100 is infinite in float32. torch.logaddexp computes "
             "log(e^z + e^0) without forming e^z.",
+        ),
+        Misconception(
+            "where over an overflow",
+            _bce_where,
+            "The values are right, but the gradient is nan: torch.where computes both branches, "
+            "and the infinite slope of the one not taken times 0 is nan. Use torch.logaddexp.",
         ),
         Misconception(
             "sign of z·y",
@@ -933,7 +982,7 @@ _WANTED = 'Write six letters, one for each task, for example ("a", "b", "c", "d"
 def _six_letters(answer: object) -> tuple[str, ...]:
     """Read six letters from a tuple, a list or one string such as "bcdfgh" or "b, c, d"."""
     if isinstance(answer, str):
-        answer = [letter for letter in answer if letter not in " ,;"]
+        answer = [letter for letter in answer if letter not in " ,;\n\t.:-)(123456"]
     if isinstance(answer, dict):
         answer = list(answer.values())
     if not isinstance(answer, (tuple, list)) or not all(isinstance(a, str) for a in answer):
@@ -961,6 +1010,39 @@ def _with(task: int, letter: str) -> tuple[str, ...]:
     return tuple(letters)
 
 
+_TARGETS = (
+    "the target is a price, one number, and a few of them are far off",
+    "the target is one class of 20, and the network gives raw logits",
+    "the target is a set of labels, each there or not",
+    "the target is a distribution, ten probabilities",
+    "what is known is which photos show the same person",
+    "the target is a time, and being late must cost more than being early",
+)
+_LOSSES = {
+    "a": "MSELoss squares the gap between numbers",
+    "b": "HuberLoss measures the gap between numbers, alike on both sides",
+    "c": "CrossEntropyLoss makes classes compete for one right answer",
+    "d": "BCEWithLogitsLoss asks separate yes/no questions",
+    "e": "NLLLoss picks the log-probability of one right class",
+    "f": "KLDivLoss compares two distributions",
+    "g": "TripletMarginLoss compares distances between codes",
+    "h": "an asymmetric L1 prices a gap between numbers by its direction",
+}
+_TOLD = {"1a", "2d", "2e", "2a", "3c", "4a", "4d", "5c", "6a", "6b"}  # with words of their own
+
+
+def _other_choices() -> list[Misconception]:
+    """What the remaining wrong letters are told: what the task asks, and what the loss does."""
+    return [
+        Misconception(
+            f"task {task}: {letter}", _with(task, letter), f"Task {task}: {target}, but {does}."
+        )
+        for task, target in enumerate(_TARGETS, start=1)
+        for letter, does in _LOSSES.items()
+        if letter not in _RIGHT[task - 1] and f"{task}{letter}" not in _TOLD
+    ]
+
+
 six_tasks = ValueExercise(
     id="05.7",
     title="The loss for six tasks",
@@ -973,7 +1055,13 @@ six_tasks = ValueExercise(
     parse=_six_letters,
     observe=_first_mistake,
     show_expected=False,
-    alternatives=("bcdfgh", ["b", "c", "d", "c", "g", "h"], "B, C, D, F, G, H"),
+    alternatives=(
+        "bcdfgh",
+        ["b", "c", "d", "c", "g", "h"],
+        "B, C, D, F, G, H",
+        "1b 2c 3d 4f 5g 6h",
+        "b\nc\nd\nf\ng\nh",
+    ),
     misconceptions=(
         Misconception(
             "task 1: MSE",
@@ -1035,6 +1123,7 @@ six_tasks = ValueExercise(
             "Task 6: Huber treats early and late alike, so about half of the parcels would be "
             "late. Being late must cost more than being early.",
         ),
+        *_other_choices(),
     ),
     hints=(
         "Ask for each task: which mistakes are possible, and which of them shall hurt?",
