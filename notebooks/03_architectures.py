@@ -1584,7 +1584,9 @@ verify("the CNN loses 5 points or more", still["CNN"].min() - scrambled["CNN"] >
 
 # %% [markdown]
 # That is what an architecture is: an *assumption about the data* built into the wiring. Where it
-# holds, fewer examples are enough; where it does not, it is in the way.
+# holds, fewer examples are enough; where it does not, it is in the way. Fewer parameters are not
+# the point: all four families had the same number. The point is which functions are *easy to
+# reach* from the start.
 #
 # ### Where does the encoder look?
 #
@@ -1593,9 +1595,6 @@ verify("the CNN loses 5 points or more", still["CNN"].min() - scrambled["CNN"] >
 #
 # In `forward` the encoder keeps its last weights as an attribute, shape (N, heads, rows, rows).
 # That is all one needs to draw them.
-#
-# Fewer parameters are not the point: all four families had the same number. The point is which
-# functions are *easy to reach* from the start.
 
 # %%
 encoder = trained["Transformer"][0]

@@ -1602,10 +1602,10 @@ depth_guess = Prediction(
 )
 plain_guess = Prediction(
     "03.p2",
-    "Weights matched to ReLU (gain √2) keep the gradient alive in a plain network of 100 layers. "
-    "How will it do on the digits after 30 steps?",
+    "Weights matched to ReLU (gain √2) keep the gradient alive in a plain network of 100 blocks. "
+    "How will it do on the digits after 20 steps?",
     options={
-        "a": "as well as 2 layers",
+        "a": "as well as 2 blocks",
         "b": "somewhat worse",
         "c": "no better than guessing, about 10 %",
     },

@@ -1164,7 +1164,7 @@ broadcast_guess = Prediction(
 digits_guess = Prediction(
     "05.p3",
     "The same network on the same digits, with four losses, each with its own tuned rate. Which "
-    "loss loses more than 15 points of accuracy against cross-entropy?",
+    "loss loses more than 10 points of accuracy against cross-entropy?",
     options={
         "a": "squared error on one-hot targets",
         "b": "absolute error on one-hot targets",
