@@ -769,8 +769,8 @@ plt.show()
 # network hardly notices its depth. One learning rate for all, tuned for none.
 #
 # Read the figure from left to right: plain falls first, then plain with matched weights, then the
-# residual stack, whose band widens, which means that it depends on luck. Only the scaled residual
-# stack arrives at 100 blocks as it began.
+# residual stack. A wide band means that the first weights decide, that is, luck. Only the scaled
+# residual stack arrives at 100 blocks as it began.
 
 # %%
 at_100 = {variant: runs[:, -1] for variant, runs in reached.items()}
