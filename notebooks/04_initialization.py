@@ -829,7 +829,7 @@ exercises.zero_exercise.check(zero_layers)
 #
 # After the first backward pass, look at the gradients. Three findings look alike at first and
 # mean different things. **None:** backward never came by; the parameter took no part in the loss.
-# **Zero:** it came and brought nothing; the units are dead, or the layer behind is zero.
+# **Zero:** it came and brought nothing; the units are dead, or the layer after it is zero.
 # **Frozen:** you asked for none. A test for None alone calls a dead layer healthy. Here is a
 # network with one of each.
 
@@ -854,7 +854,7 @@ for found in inspection.gradient_statistics(sick):
     print(f"{found.name:16} trainable {found.trainable!s:5}  norm {norm}")
 
 # %% [markdown]
-# The dead layer cuts everything behind it off. That is why one looks for the *last* layer with a
+# The dead layer cuts off every layer before it. That is why one looks for the *last* layer with a
 # zero gradient, counted from the input: the cause is there, or just after it, and the layers
 # before it are only victims.
 
