@@ -1273,9 +1273,10 @@ explorers.rare_nines()
 
 # %% [markdown]
 # On the left how the detector's outputs are distributed for nines and for other digits, in the
-# middle the confusion matrix, on the right the cost for every threshold. Watch the accuracy in
-# the line below while you lower the cost. Then raise the weight and see the lowest point of the
-# cost curve wander from about 0.06 toward the middle, while its height stays about the same.
+# middle the *confusion matrix*, which counts the images by what they are and what the detector
+# says, on the right the cost for every threshold. Watch the accuracy in the line below while you
+# lower the cost. Then raise the weight and see the lowest point of the cost curve wander from
+# about 0.06 toward the middle, while its height stays about the same.
 
 # %% [markdown]
 # ### Exercise 05.5: focal loss
