@@ -582,9 +582,9 @@ def update_ratios(model: nn.Module) -> Iterator[dict[str, float]]:
     Example:
         >>> model = nn.Linear(1, 1, bias=False)
         >>> with update_ratios(model) as ratios, torch.no_grad():
-        ...     _ = model.weight.mul_(1.5)
+        ...     _ = model.weight.mul_(2)
         >>> ratios
-        {'weight': 0.5}
+        {'weight': 1.0}
     """
     before = {name: p.detach().clone() for name, p in model.named_parameters()}
     ratios: dict[str, float] = {}
