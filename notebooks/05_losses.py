@@ -1537,7 +1537,7 @@ verify("a negative 'loss'", raw < 0)
 verify("only the right entry is pushed, always by 1", slope.tolist() == [[-1, 0, 0]])
 
 # %% [markdown]
-# Train with it, in the function of section 4, with the rate 0.001 that suited other losses:
+# Train with it, in the function of section 4, with a rate of 0.001:
 
 # %%
 worst = learn_digits(F.nll_loss, seed=0, lr=1e-3)
