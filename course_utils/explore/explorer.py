@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import itertools
 import math
@@ -12,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from course_utils.bars import bar
+from course_utils.shown import Shown
 
 from .controls import Control
 from .frames import Frames, Packer
@@ -30,7 +30,7 @@ class ExplorerError(ValueError):
     """An explorer's description is wrong; the message names the explorer and what to change."""
 
 
-class Explorer:
+class Explorer(Shown):
     """A picture that a reader moves with a few controls.
 
     All positions are computed once, so moving a control needs no kernel. A notebook shows the
@@ -64,6 +64,8 @@ class Explorer:
         ...     alt="A parabola that opens more steeply as a grows.",
         ... )
     """
+
+    kind = "Explorer"
 
     def __init__(
         self,
@@ -238,25 +240,6 @@ class Explorer:
         from .page import fragment
 
         return fragment(self)
-
-    def text(self) -> str:
-        """The text alternative of the whole explorer, always the same."""
-        return f"Explorer: {self.title}. {self.alt}"
-
-    def __repr__(self) -> str:
-        return self.text()
-
-    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Widget, storyboard and text; the notebook's front end takes the best it can show."""
-        data: dict[str, Any] = {
-            "text/plain": self.text(),
-            "image/png": base64.b64encode(self.storyboard_png()).decode(),
-        }
-        with contextlib.suppress(ImportError):
-            from .widget import view
-
-            data |= view(self.widget())
-        return data, {"image/png": {"alt": self.alt}}
 
 
 @contextlib.contextmanager

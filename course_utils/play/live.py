@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-import contextlib
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from typing import Any, ClassVar
+
+from course_utils.shown import Shown
 
 from .recording import Answer, Recording
 
 __all__ = ["LiveTool"]
 
 
-class LiveTool(ABC):
+class LiveTool(Shown):
     """A tool that Python answers for while there is a kernel; without one, its recording plays.
 
     A subclass names its page and itself, answers messages (`handle`) and describes itself to the
@@ -25,11 +25,9 @@ class LiveTool(ABC):
 
     Attributes:
         page: name of its script and style, "board" or "pad"; it also tells which widget it is.
-        kind: what it is, in the first words of its text.
     """
 
     page: ClassVar[str]
-    kind: ClassVar[str]
 
     def __init__(self, title: str, alt: str) -> None:
         self.title, self.alt = title, " ".join(alt.split())
@@ -92,22 +90,3 @@ class LiveTool(ABC):
             png=self.storyboard_png(),
             alt=self.alt,
         )
-
-    def text(self) -> str:
-        """The text alternative of the tool, always the same."""
-        return f"{self.kind}: {self.title}. {self.alt}"
-
-    def __repr__(self) -> str:
-        return self.text()
-
-    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Widget, storyboard and text; the notebook's front end takes the best it can show."""
-        data: dict[str, Any] = {
-            "text/plain": self.text(),
-            "image/png": base64.b64encode(self.storyboard_png()).decode(),
-        }
-        with contextlib.suppress(ImportError):
-            from .widget import view
-
-            data |= view(self.widget())
-        return data, {"image/png": {"alt": self.alt}}

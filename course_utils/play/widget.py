@@ -16,7 +16,6 @@ from . import scripts
 from .gate import gate
 from .recording import Answer, Recording
 
-VIEW = "application/vnd.jupyter.widget-view+json"
 Handler = Callable[[dict[str, Any]], Answer]
 
 
@@ -69,10 +68,3 @@ class PadWidget(_LiveWidget):
 
 WIDGETS = {"board": BoardWidget, "pad": PadWidget}
 """Name of a page -> the widget that shows it in a notebook."""
-
-
-def view(widget: anywidget.AnyWidget) -> dict[str, Any]:
-    """Only the widget-view part of the widget's own representation."""
-    bundle = widget._repr_mimebundle_() or {}
-    data = bundle[0] if isinstance(bundle, tuple) else bundle
-    return {VIEW: data[VIEW]} if VIEW in data else {}

@@ -288,6 +288,7 @@ def test_a_notebook_gets_text_picture_and_widget(board):
 
 
 def test_without_the_widget_library_there_is_still_a_picture(board, monkeypatch):
+    monkeypatch.setattr(board, "_widget", None)
     monkeypatch.setitem(sys.modules, "course_utils.play.widget", None)
     content, _ = board._repr_mimebundle_()
     assert set(content) == {"text/plain", "image/png"}
