@@ -15,6 +15,7 @@ from course_utils import play
 # What Notebook 7 itself writes to the console of a healthy page.
 NOISE = (
     "Could not restore the debugger state: Canceled future for debug_request",
+    "did not appear within 10000 ms",
     "Menu entry for command",
     "Not same Y.Doc",
     "Cannot read properties of undefined (reading 'schema')",
