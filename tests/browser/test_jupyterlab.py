@@ -8,16 +8,14 @@ from pathlib import Path
 import pytest
 import samples
 from drive import View, move_everything
-from jupyter import ROOT, SAMPLE, TRAINING, Lab, Notebook, serve
+from jupyter import NOISE, ROOT, SAMPLE, TRAINING, Lab, Notebook, serve
 
 from course_utils.explore import Explorer, registry
 
 LESSONS = sorted(path.name for path in (ROOT / "notebooks").glob("*.ipynb"))
 
-# What JupyterLab itself writes to the console of a healthy page.
-NOISE = (
-    # It asks each new kernel for the state of its debugger; the test may be over before the answer.
-    "Could not restore the debugger state: Canceled future for debug_request",
+LAB_NOISE = (
+    *NOISE,
     # It scrolls to the cell that ran last, and on a slow machine gives up on a long lesson. Where
     # the tests scroll, they wait for the explorer themselves.
     "did not appear within 10000 ms",
@@ -37,7 +35,7 @@ def explorers() -> dict[str, Explorer]:
 
 
 def open_notebook(open_page, lab: Lab, name: str, width: int = 1300) -> Notebook:
-    return Notebook(open_page(width=width, ignore=NOISE), lab, name)
+    return Notebook(open_page(width=width, ignore=LAB_NOISE), lab, name)
 
 
 def view_of(notebook: Notebook, cell: int, explorers: dict[str, Explorer]) -> View:

@@ -7,15 +7,14 @@ from collections.abc import Iterator
 import pytest
 import samples
 from drive import View, move_everything
-from jupyter import SAMPLE, Lab, Notebook, serve
+from jupyter import NOISE, SAMPLE, Lab, Notebook, serve
 from playing import TRAIN_MODEL, Board, Pad, write_notebook
 
 from course_utils import play
 
 # What Notebook 7 itself writes to the console of a healthy page.
-NOISE = (
-    "Could not restore the debugger state: Canceled future for debug_request",
-    "did not appear within 10000 ms",
+NOTEBOOK_NOISE = (
+    *NOISE,
     "Menu entry for command",
     "Not same Y.Doc",
     "Cannot read properties of undefined (reading 'schema')",
@@ -33,7 +32,7 @@ def run(open_page, lab):
     """Open a notebook and run all of it."""
 
     def make(name: str) -> Notebook:
-        notebook = Notebook(open_page(width=1300, ignore=NOISE), lab, name)
+        notebook = Notebook(open_page(width=1300, ignore=NOTEBOOK_NOISE), lab, name)
         notebook.run_all()
         assert notebook.errors() == []
         assert notebook.warnings() == []

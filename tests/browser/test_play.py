@@ -7,14 +7,13 @@ import signal
 from collections.abc import Iterator
 
 import pytest
-from jupyter import Lab, Notebook, serve
+from jupyter import NOISE, Lab, Notebook, serve
 from playing import TRAIN_MODEL, Board, Pad, run_cell, write_notebook
 
 from course_utils import play
 
-# What JupyterLab itself writes to the console of a healthy page.
-NOISE = (
-    "Could not restore the debugger state: Canceled future for debug_request",
+PLAY_NOISE = (
+    *NOISE,
     # A kernel that a test has ended.
     "Could not open the model",
     "Connection lost, reconnecting",
@@ -36,7 +35,7 @@ def run(open_page, lab):
 
     def make(name: str, *sources: str, width: int = 1300, **options) -> Notebook:
         file = write_notebook(lab, name, *sources)
-        notebook = Notebook(open_page(width=width, ignore=NOISE, **options), lab, file)
+        notebook = Notebook(open_page(width=width, ignore=PLAY_NOISE, **options), lab, file)
         notebook.run_all()
         assert notebook.errors() == []
         assert notebook.warnings() == []
